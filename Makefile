@@ -1,0 +1,77 @@
+# Every target sets up what it needs by itself; only Python >= 3.11 and make are asked for.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/pip --disable-pip-version-check --no-input
+COMPILE := $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
+
+# Shows how far pip is, and all that it said if it fails.
+define PROGRESS
+import sys
+seen, said, failed = 0, [], False
+for line in sys.stdin:
+    said.append(line)
+    failed = failed or line == "pip has failed\n"
+    seen += line.startswith("Collecting ")
+    if line.startswith("Collecting ") and seen % 10 == 0:
+        print(f"  {seen} packages", flush=True)
+    if line.startswith("Installing collected packages"):
+        print("  unpacking", flush=True)
+sys.exit("".join(said) if failed else 0)
+endef
+export PROGRESS
+# $(call install,<lock file>)
+install = { $(PIP) install --require-hashes -r $(1) 2>&1 || echo "pip has failed"; } | $(BIN)/python -c "$$PROGRESS"
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help demo serve test check docs format lock clean
+
+help: ## this list
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
+
+demo: $(VENV)/.runtime ## everything on this machine: Postgres, Redis, simulators, gateway, a tour, then serving
+	@$(BIN)/pms-gateway demo --with-parent
+
+serve: $(VENV)/.runtime ## the gateway with Postgres and Redis along, its data kept in .local
+	@$(BIN)/pms-gateway serve --embedded
+
+test: $(VENV)/.dev ## pytest on real Postgres and Redis
+	@$(BIN)/pytest
+
+check: $(VENV)/.dev ## format, lint, types, floors, ledger, stale docs
+	@echo "ruff format" && $(BIN)/ruff format --check -q .
+	@echo "ruff check" && $(BIN)/ruff check -q .
+	@echo "mypy --strict" && $(BIN)/mypy --no-error-summary
+	@echo "import-linter" && $(BIN)/lint-imports --no-cache
+	@echo "ledger and docs" && $(BIN)/pms-gateway matrix --check
+
+docs: $(VENV)/.dev ## print the tables of README.md and .env.example again
+	@$(BIN)/pms-gateway matrix --write
+
+format: $(VENV)/.dev ## put the code into shape
+	@$(BIN)/ruff format -q . && $(BIN)/ruff check -q --fix .
+
+lock: $(VENV)/.dev ## resolve pyproject.toml into the two lock files again
+	@$(COMPILE) --extra embedded --extra build pyproject.toml -o requirements.lock
+	@$(COMPILE) --extra embedded --extra build --extra dev -c requirements.lock pyproject.toml -o requirements-dev.lock
+
+clean: ## forget the virtual environment and local state
+	rm -rf $(VENV) .local .mypy_cache .ruff_cache .pytest_cache .hypothesis
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "Python 3.11 or newer is needed; name it: make PYTHON=python3.12"; exit 1; }
+	@echo "making $(VENV)"
+	@$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.runtime: requirements.lock pyproject.toml | $(VENV)/bin/python
+	@echo "installing what the gateway needs into $(VENV): about half a minute the first time"
+	@$(call install,requirements.lock)
+	@$(PIP) install -qq --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(VENV)/.dev: requirements-dev.lock $(VENV)/.runtime
+	@echo "installing the development tools into $(VENV)"
+	@$(call install,requirements-dev.lock)
+	@touch $@

@@ -1,0 +1,70 @@
+"""What the doctor is told of a QloApps shop: each finding a sentence that says what to do."""
+
+from collections.abc import Iterable, Sequence
+
+from app.adapters.qloapps import wire
+from app.core.adapter import HealthFinding
+from app.core.xml import Element
+from app.domain.hotel import Hotel
+
+_READ = (
+    wire.HotelRow,
+    wire.RoomTypeLimits,
+    wire.RoomTypeRow,
+    wire.RoomRow,
+    wire.OrderRow,
+    wire.OrderStateRow,
+    wire.OrderDetailRow,
+    wire.OrderPaymentRow,
+    wire.CurrencyRow,
+    wire.RoomBookingRow,
+    wire.CustomerRow,
+    wire.AddressRow,
+)
+
+
+def missing_rights(root: Element) -> list[str]:
+    """Give the methods and resources that the key lacks, by the list of resources it may see (# Q13)."""
+    needed = [("get", row.resource) for row in _READ] + [("get", "bookings"), ("post", "hotel_ari")]
+    return [
+        f"{method.upper()} {resource}"
+        for method, resource in needed
+        if (listed := root.find(f"api/{resource}")) is None or listed.get(method) != "true"
+    ]
+
+
+def rights(missing: Sequence[str]) -> HealthFinding:
+    """Say whether the key may do all that is needed."""
+    lacks = f"the API key lacks {', '.join(missing)}: tick them under Advanced Parameters > Webservice"
+    return HealthFinding("rights", not missing, lacks if missing else "the API key may read all that is needed")
+
+
+def hotel(ours: Hotel, found: Iterable[wire.HotelRow]) -> HealthFinding:
+    """Say whether the property is there and open."""
+    row = next(iter(found), None)
+    if row is None:
+        detail = f"the shop has no hotel {ours.property_id}: property_id must be the number of one of its hotels"
+        return HealthFinding("hotel", ok=False, detail=detail)
+    state = "active" if row.active else "inactive: enable it in the shop's hotel list"
+    return HealthFinding("hotel", row.active, f"hotel {row.id}, {row.hotel_name}, is {state}")
+
+
+def currency(ours: Hotel, found: Iterable[wire.CurrencyRow]) -> HealthFinding:
+    """Say whether the shop counts in the currency under which the hotel is registered."""
+    own = next((row.iso_code for row in found if row.conversion_rate == 1), None)
+    right = own == ours.currency
+    detail = f"the shop counts in {own}" + ("" if right else f", the hotel is registered with {ours.currency}")
+    return HealthFinding("currency", right, detail)
+
+
+def bookings(*, tried: bool, readable: bool) -> HealthFinding:
+    """Say how the shop shows its bookings; that it cannot is worked around, so it is no fault (# Q7)."""
+    if not tried:
+        return HealthFinding("bookings", ok=True, detail="there is no order yet to try /bookings with")
+    if readable:
+        return HealthFinding("bookings", ok=True, detail="/bookings can be read")
+    detail = (
+        "/bookings answers 500 to every call, as in shops that show prices without tax: everything is read from orders "
+        "and room_bookings, notes from the rooms' comments; to have remarks too, show customer groups prices with tax"
+    )
+    return HealthFinding("bookings", ok=True, detail=detail)

@@ -1,0 +1,292 @@
+"""What QloApps says and is told: only the fields that we read, under its own names.
+
+Ids and flags come as numbers or as strings, amounts as decimal strings or numbers, texts in one language or in a
+list of several, dates that are not set as zeros (# Q2). No model has `passwd` or `secure_key` (# Q10).
+"""
+
+import datetime as dt
+from collections.abc import Iterable, Mapping
+from decimal import Decimal
+from typing import Annotated, Any, ClassVar, Generic, TypeVar, cast
+
+import orjson
+from pydantic import AliasChoices, AliasPath, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+from app.domain.errors import InvalidRequest
+
+_COMMANDS = frozenset("[]|,%")
+
+
+def _id(value: Any) -> str:
+    return "" if value is None or isinstance(value, bool) else str(value)
+
+
+def _set_or_none(value: Any) -> Any:
+    return None if not value or str(value).startswith("0000-00-00") else value
+
+
+def _one_language(value: Any) -> Any:
+    return next((text["value"] for text in value if text["value"]), "") if isinstance(value, list) else value or ""
+
+
+Id = Annotated[str, BeforeValidator(_id)]
+Flag = Annotated[bool, BeforeValidator(lambda value: str(value) == "1")]
+Day = Annotated[dt.date, BeforeValidator(lambda value: value[:10])]
+ShopTime = Annotated[dt.datetime | None, BeforeValidator(_set_or_none)]
+"""The shop's local time, without its zone (# Q12)."""
+Text = Annotated[str, BeforeValidator(_one_language)]
+Ages = Annotated[tuple[int, ...], BeforeValidator(lambda value: orjson.loads(value or "[]"))]
+Keys = Annotated[tuple[str, ...], BeforeValidator(tuple)]
+"""The ids of rooms: an object keyed by them, or an empty list (# Q3)."""
+
+
+class Wire(BaseModel):
+    """Something of the vendor's."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class Row(Wire):
+    """One row of a resource that can be listed."""
+
+    resource: ClassVar[str]
+    node: ClassVar[str]
+    """The name of the list in the answer."""
+    display: ClassVar[str | None] = None
+    """Which fields to ask for, where it is not those of the model."""
+
+    @classmethod
+    def shown(cls) -> str:
+        """Give the value of `display`: the fields that we read and no others."""
+        return cls.display or f"[{','.join(cls.model_fields)}]"
+
+
+R = TypeVar("R", bound=Row)
+
+
+class Page(Wire, Generic[R]):
+    """A list of rows under its name; an empty one is a bare `[]` (# Q1)."""
+
+    rows: tuple[R, ...]
+
+    @classmethod
+    def of(cls, row: type[R]) -> "type[Page[R]]":
+        """Give the type of a list of `row`."""
+        return cast("type[Page[R]]", cls.__class_getitem__(row))
+
+    @model_validator(mode="before")
+    @classmethod
+    def _under_its_name(cls, answer: Any) -> Any:
+        row: type[Row] = cls.__pydantic_generic_metadata__["args"][0]
+        return {"rows": answer if answer == [] else answer[row.node]} if answer == [] or row.node in answer else {}
+
+
+class HotelRow(Row):
+    """A hotel of the shop; a shop may have several."""
+
+    resource = node = "hotels"
+    id: Id
+    hotel_name: Text
+    active: Flag
+
+
+class RoomTypeLimits(Row):
+    """How many a room type takes; `id_product` is the id that everybody else calls `id_room_type`."""
+
+    resource = node = "hotel_room_types"
+    display = "full"
+    id_product: Id
+    id_hotel: Id
+    max_adults: int
+    max_children: int
+    max_guests: int
+    rooms: tuple[Any, ...] = Field((), validation_alias=AliasPath("associations", "hotel_rooms"))
+
+
+class RoomTypeRow(Row):
+    """A room type as it is sold."""
+
+    resource = node = "room_types"
+    display = "full"
+    id: Id
+    id_hotel: Id
+    name: Text
+    description: Text = ""
+    active: Flag
+
+
+class RoomRow(Row):
+    """A room; status 1 is active, 2 inactive, 3 inactive for some days."""
+
+    resource = "hotel_rooms"
+    node = "rooms"
+    id: Id
+    id_product: Id
+    id_hotel: Id
+    room_num: str
+    id_status: Id
+    floor: str | None = None
+    date_upd: ShopTime = None
+
+
+class AriRoomType(Wire):
+    """Prices are of one night on average, or, `total`, of the stay."""
+
+    id_room_type: Id
+    base_price_with_tax: Decimal
+    total_price_with_tax: Decimal
+    free: Keys = Field(validation_alias=AliasPath("rooms", "available"))
+
+
+class Ari(Wire):
+    """Availability and rates of some nights; an unknown hotel or room type has no `room_types`."""
+
+    date_from: dt.date
+    currency: str
+    room_types: tuple[AriRoomType, ...] = ()
+
+
+class AriAnswer(Wire):
+    """The answer for a stay as a whole, or night by night."""
+
+    aris: Annotated[tuple[Ari, ...], BeforeValidator(lambda value: [value] if isinstance(value, dict) else value)] = (
+        Field(validation_alias=AliasChoices("hotel_ari", "hotel_aris"))
+    )
+
+
+class OrderRow(Row):
+    """An order, our reservation: `total_paid_tax_incl` is what it costs, `total_paid_real` what was paid."""
+
+    resource = node = "orders"
+    id: Id
+    id_customer: Id
+    id_currency: Id
+    current_state: Id
+    reference: str
+    source: str | None = None
+    total_paid_tax_incl: Decimal
+    total_paid_real: Decimal
+    date_add: ShopTime = None
+    date_upd: ShopTime = None
+
+
+class OrderAnswer(Wire):
+    """One order, or that there is none."""
+
+    order: OrderRow | None
+
+
+class OrderStateRow(Row):
+    """A state that an order may be in; ids and names are the shop's own."""
+
+    resource = node = "order_states"
+    id: Id
+    name: Text
+
+
+class CurrencyRow(Row):
+    """A currency of the shop; its own has the rate 1."""
+
+    resource = node = "currencies"
+    id: Id
+    iso_code: str
+    conversion_rate: Decimal
+
+
+class OrderDetailRow(Row):
+    """A line of an order."""
+
+    resource = node = "order_details"
+    id: Id
+    product_name: str
+    product_quantity: int
+    total_price_tax_incl: Decimal
+
+
+class OrderPaymentRow(Row):
+    """A payment to the orders of one reference."""
+
+    resource = node = "order_payments"
+    id: Id
+    amount: Decimal
+    payment_method: str
+    transaction_id: str | None = None
+    date_add: ShopTime = None
+
+
+class RoomBookingRow(Row):
+    """One room of an order; its `phone` and `email`, which we do not read, are the hotel's."""
+
+    resource = "room_bookings"
+    node = "bookings"
+    id: Id
+    id_order: Id
+    id_hotel: Id
+    id_product: Id
+    id_room: Id
+    id_customer: Id
+    id_status: Id
+    room_num: str | None = None
+    date_from: Day
+    date_to: Day
+    adults: int
+    children: int
+    child_ages: Ages = ()
+    comment: str | None = None
+    is_cancelled: Flag
+    is_refunded: Flag
+    planned_check_out: ShopTime = None
+
+
+class BookingAnswer(Wire):
+    """What we read of a booking as `/bookings` shows it (# Q7)."""
+
+    remarks: tuple[str, ...] = Field(validation_alias=AliasPath("booking", "associations", "remarks"))
+
+
+class CustomerRow(Row):
+    """A guest, shared by all hotels of the shop."""
+
+    resource = node = "customers"
+    id: Id
+    firstname: str
+    lastname: str
+    email: str | None = None
+    phone: str | None = None
+    active: Flag = True
+    deleted: Flag = False
+    date_upd: ShopTime = None
+
+
+class AddressRow(Row):
+    """An address of a guest."""
+
+    resource = node = "addresses"
+    id: Id
+    id_customer: Id
+
+
+def among(field: str, values: Iterable[str]) -> Mapping[str, str]:
+    """Ask for rows where `field` is one of `values`, which hold no command (`literal` sees to it)."""
+    return {f"filter[{field}]": f"[{'|'.join(values)}]"}
+
+
+def on_day(field: str, day: dt.date) -> Mapping[str, str]:
+    """Ask for rows whose time `field` lies on a day of the shop's."""
+    return {"date": "1", f"filter[{field}]": f"[{day} 00:00:00,{day} 23:59:59]"}
+
+
+def literal(field: str, text: str) -> str:
+    """Give back a caller's text that may stand in a filter.
+
+    Raises:
+        InvalidRequest: it holds what a filter takes for a command, which would widen the search (# Q11).
+    """
+    if _COMMANDS & set(text):
+        raise InvalidRequest.of(field, "must hold none of [ ] | , % for this PMS, whose filters take them for commands")
+    return text
+
+
+def is_number(ref: str) -> bool:
+    """Tell whether a reference can be an id here: ids are numbers."""
+    return ref.isascii() and ref.isdecimal()

@@ -1,0 +1,252 @@
+"""What an endpoint is handed: the gateway, the caller, the hotel, and how the caller wants to be answered."""
+
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated
+
+from fastapi import Depends, Header, Path, Request
+from fastapi.dependencies.utils import get_flat_params
+from fastapi.params import Query
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from pydantic import BaseModel
+
+from app.core.clock import Clock
+from app.core.connectors import ConnectorCache, Registration
+from app.core.matrix import Ledger
+from app.domain.errors import FieldFault, Forbidden, IdempotencyKeyRequired, InvalidRequest, Unauthorized
+from app.domain.ids import HOTEL_ID_PATTERN
+from app.gateway.bookings import Bookings
+from app.gateway.callers import Caller, Callers, Scope
+from app.gateway.doctor import Doctor
+from app.gateway.folios import Folios
+from app.gateway.guests import Guests
+from app.gateway.hotels import HotelDirectory
+from app.gateway.inventory import Inventory
+from app.gateway.reads import Patience, Reads
+from app.gateway.reservations import Reservations
+from app.gateway.rooms import Rooms
+from app.gateway.writes import Order, Writes
+from app.store.cache import Cache
+from app.store.database import Database
+
+DEFAULT_TIMEOUT = 30.0
+
+bearer = HTTPBearer(auto_error=False, description="An API key, `pmsgw_…`.")
+
+
+@dataclass(frozen=True)
+class Gateway:
+    """The use cases and what they stand on; made once, in the composition root."""
+
+    ledger: Ledger
+    clock: Clock
+    database: Database
+    cache: Cache
+    connectors: ConnectorCache
+    callers: Callers
+    hotels: HotelDirectory
+    reads: Reads
+    writes: Writes
+    inventory: Inventory
+    reservations: Reservations
+    bookings: Bookings
+    guests: Guests
+    folios: Folios
+    rooms: Rooms
+    doctor: Doctor
+
+
+def the_gateway(request: Request) -> Gateway:
+    """Give the gateway of this application."""
+    gateway: Gateway = request.app.state.gateway
+    return gateway
+
+
+async def the_caller(
+    gateway: Annotated[Gateway, Depends(the_gateway)],
+    credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)],
+) -> Caller:
+    """Tell who calls.
+
+    Raises:
+        Unauthorized: no API key, or one that is not valid.
+    """
+    if credentials is None:
+        raise Unauthorized("send an API key as Authorization: Bearer <key>")
+    return await gateway.callers.authenticate(credentials.credentials)
+
+
+def until(
+    request: Request,
+    gateway: Annotated[Gateway, Depends(the_gateway)],
+    x_request_timeout: Annotated[
+        float,
+        Header(ge=0.1, le=60, allow_inf_nan=False, description="Seconds that the caller is ready to wait, 0.1 to 60."),
+    ] = DEFAULT_TIMEOUT,
+) -> float:
+    """Give the moment, in the gateway's monotonic seconds, at which the caller's budget ends."""
+    spent: float = time.monotonic() - request.state.started
+    return gateway.clock.monotonic() + x_request_timeout - spent
+
+
+HotelPath = Annotated[str, Path(pattern=HOTEL_ID_PATTERN, examples=["prime"])]
+ReservationPath = Annotated[
+    str,
+    Path(
+        min_length=1,
+        max_length=512,
+        description="The reservation's id, or `confirmation:<number>`.",
+        examples=["RES-1001"],
+    ),
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One authorised request."""
+
+    request: Request
+    gateway: Gateway
+    caller: Caller
+
+    @property
+    def now(self) -> datetime:
+        """The instant of the answer."""
+        return self.gateway.clock.now()
+
+    @property
+    def revision(self) -> int | None:
+        """Tells answers from before a change of the hotel's registration from those after it."""
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class Visit(Call):
+    """One authorised request about one hotel."""
+
+    registration: Registration
+    patience: Patience
+
+    @property
+    def revision(self) -> int | None:
+        """Tells answers from before a change of the hotel's registration from those after it."""
+        return self.registration.revision
+
+    def order(self, body: BaseModel | None, key: str | None, *, if_match: str | None = None) -> Order:
+        """Make the order of a write out of what the caller sent."""
+        return Order(
+            caller=self.caller,
+            method=self.request.method,
+            path=self.request.url.path,
+            route=self.request.scope["route"].path,
+            body=None if body is None else body.model_dump(mode="json", exclude_unset=True),
+            if_match=if_match,
+            key=key,
+            until=self.patience.until,
+        )
+
+
+def at_hotel(scope: Scope) -> Callable[..., Awaitable[Visit]]:
+    """Make the dependency of an endpoint about one hotel: the key needs `scope` and has to see the hotel."""
+
+    async def visit(
+        request: Request,
+        hotel_id: HotelPath,
+        gateway: Annotated[Gateway, Depends(the_gateway)],
+        caller: Annotated[Caller, Depends(the_caller)],
+        moment: Annotated[float, Depends(until)],
+    ) -> Visit:
+        caller.require(scope)
+        registration = await gateway.hotels.get(hotel_id, caller)
+        fresh = "no-cache" in request.headers.get("cache-control", "").lower()
+        return Visit(request, gateway, caller, registration, Patience(moment, fresh=fresh))
+
+    return visit
+
+
+def with_scope(scope: Scope, *, every_hotel: bool = False) -> Callable[..., Awaitable[Call]]:
+    """Make the dependency of an endpoint that is about no hotel in particular, or about one that may not be there."""
+
+    async def call(
+        request: Request,
+        gateway: Annotated[Gateway, Depends(the_gateway)],
+        caller: Annotated[Caller, Depends(the_caller)],
+    ) -> Call:
+        caller.require(scope)
+        if every_hotel and caller.hotels is not None:
+            raise Forbidden("this needs an API key for all hotels")
+        return Call(request, gateway, caller)
+
+    return call
+
+
+def declared_query(request: Request, _: Annotated[Caller, Depends(the_caller)]) -> None:
+    """Refuse query parameters that the operation does not have: a misspelt filter must not be an unfiltered list.
+
+    Raises:
+        InvalidRequest: with every one of them.
+    """
+    if not request.query_params:
+        return
+    parameters = get_flat_params(request.scope["route"].dependant)
+    declared = {one.alias for one in parameters if isinstance(one.field_info, Query)}
+    unknown = [name for name in request.query_params if name not in declared]
+    if unknown:
+        faults = [FieldFault((name,), "there is no such query parameter") for name in unknown]
+        raise InvalidRequest(f"there is no such query parameter: {', '.join(unknown)}", errors=faults)
+
+
+Reading = Annotated[Visit, Depends(at_hotel(Scope.READ))]
+Writing = Annotated[Visit, Depends(at_hotel(Scope.WRITE))]
+Charging = Annotated[Visit, Depends(at_hotel(Scope.CHARGES))]
+Operating = Annotated[Visit, Depends(at_hotel(Scope.OPS))]
+TheGateway = Annotated[Gateway, Depends(the_gateway)]
+TheCaller = Annotated[Caller, Depends(the_caller)]
+Browsing = Annotated[Call, Depends(with_scope(Scope.READ))]
+Administering = Annotated[Call, Depends(with_scope(Scope.ADMIN))]
+AdministeringAll = Annotated[Call, Depends(with_scope(Scope.ADMIN, every_hotel=True))]
+
+
+def idempotency_key(
+    idempotency_key: Annotated[
+        str | None,
+        Header(
+            min_length=1,
+            max_length=255,
+            pattern=r"^[\x21-\x7e]+$",
+            description="1 to 255 visible ASCII characters; a repeat with the same key gets the same answer. "
+            "Required where `idempotency_key_required` is among the problems.",
+        ),
+    ] = None,
+) -> str | None:
+    """Give the caller's idempotency key, if it sent one."""
+    return idempotency_key
+
+
+def required_key(request: Request, key: Annotated[str | None, Depends(idempotency_key)]) -> str:
+    """Give the caller's idempotency key.
+
+    Raises:
+        IdempotencyKeyRequired: it sent none.
+    """
+    if key is None:
+        raise IdempotencyKeyRequired(f"{request.method} here needs an Idempotency-Key")
+    return key
+
+
+Key = Annotated[str | None, Depends(idempotency_key)]
+RequiredKey = Annotated[str, Depends(required_key)]
+
+
+def child_ages(text: str | None) -> tuple[int, ...]:
+    """Read `5,9` as ages in years.
+
+    Raises:
+        InvalidRequest: a part is no age from 0 to 17.
+    """
+    ages = [part.strip() for part in text.split(",")] if text else []
+    if len(ages) > 20 or not all(age.isdecimal() and age.isascii() and int(age) <= 17 for age in ages):
+        raise InvalidRequest.of("child_ages", "must be ages from 0 to 17, separated by commas")
+    return tuple(int(age) for age in ages)

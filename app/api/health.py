@@ -1,0 +1,150 @@
+"""Is the process alive, can it serve, and its metrics."""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+import structlog
+from fastapi import APIRouter, Request, Response
+from pydantic import BaseModel
+
+from app.api import examples
+from app.core.services import Breakers
+from app.domain.errors import StorageUnavailable
+from app.store.cache import Cache
+from app.store.database import Database
+from app.telemetry import metrics
+
+CHECK_EVERY = 1.0
+CHECK_TIMEOUT = 0.9
+
+log = structlog.get_logger()
+
+router = APIRouter(tags=["health"])
+
+
+class CheckResult(BaseModel):
+    """One thing that the gateway stands on."""
+
+    ok: bool
+    detail: str
+
+
+class ReadinessOut(BaseModel):
+    """Whether requests can be served, and why."""
+
+    status: Literal["ok", "degraded", "unavailable"]
+    checks: dict[str, CheckResult]
+
+
+class LivenessOut(BaseModel):
+    """The process runs."""
+
+    status: Literal["ok"] = "ok"
+
+
+@dataclass
+class Readiness:
+    """Looks after Postgres and Redis in the background, so that asking is always quick."""
+
+    database: Database
+    cache: Cache
+    breakers: Breakers | None
+    """Reported, never failed for; None leaves vendors out."""
+    serving: bool = False
+    """False during start-up and shutdown."""
+    checks: dict[str, CheckResult] = field(default_factory=dict)
+    current: bool = False
+    """Whether migrations were current when Postgres last answered."""
+
+    async def watch(self) -> None:
+        """Check again and again, until cancelled."""
+        while True:
+            await self.check()
+            await asyncio.sleep(CHECK_EVERY)
+
+    async def check(self) -> None:
+        """Check once."""
+        postgres, redis = await asyncio.gather(self._postgres(), self._redis())
+        self.checks = {"postgres": postgres, "redis": redis}
+
+    def state(self) -> tuple[int, ReadinessOut]:
+        """Give the HTTP status and what is known."""
+        checks = {**self.checks, **self._vendors()}
+        up = [check.ok for name, check in self.checks.items()]
+        if not self.serving or not any(up) or not self.current:
+            return 503, ReadinessOut(status="unavailable", checks=checks)
+        return 200, ReadinessOut(status="ok" if all(up) else "degraded", checks=checks)
+
+    async def _postgres(self) -> CheckResult:
+        try:
+            async with asyncio.timeout(CHECK_TIMEOUT):
+                self.current = await self.database.is_current()
+        except (StorageUnavailable, TimeoutError):
+            return CheckResult(ok=False, detail="does not answer")
+        if not self.current:
+            return CheckResult(ok=False, detail="the schema is not current: run pms-gateway migrate")
+        return CheckResult(ok=True, detail="answers, schema is current")
+
+    async def _redis(self) -> CheckResult:
+        try:
+            async with asyncio.timeout(CHECK_TIMEOUT):
+                up = await self.cache.is_up()
+        except TimeoutError:
+            up = False
+        return CheckResult(ok=up, detail="answers" if up else "does not answer")
+
+    def _vendors(self) -> Mapping[str, CheckResult]:
+        if self.breakers is None:
+            return {}
+        by_vendor: dict[str, list[str]] = {}
+        for (vendor, _), state in self.breakers.states().items():
+            by_vendor.setdefault(vendor, []).append(state)
+        return {
+            f"pms:{vendor}": CheckResult(
+                ok="open" not in states, detail=f"{states.count('open')} of {len(states)} circuits open"
+            )
+            for vendor, states in by_vendor.items()
+        }
+
+
+@router.get(
+    "/health/live",
+    operation_id="get_liveness",
+    summary="Does the process run",
+    responses={200: {"content": {"application/json": {"example": {"status": "ok"}}}}},
+)
+async def get_liveness() -> LivenessOut:
+    """200 while the process runs, whatever it stands on."""
+    return LivenessOut()
+
+
+@router.get(
+    "/health/ready",
+    operation_id="get_readiness",
+    summary="Can requests be served",
+    responses={
+        200: {"content": {"application/json": {"example": examples.READINESS}}},
+        503: {"model": ReadinessOut, "description": "Starting, stopping, not migrated, or both stores away."},
+    },
+)
+async def get_readiness(request: Request, response: Response) -> ReadinessOut:
+    """`degraded` while one of Postgres and Redis is away; reads can still be served then."""
+    readiness: Readiness = request.app.state.readiness
+    response.status_code, found = readiness.state()
+    return found
+
+
+@router.get(
+    "/metrics",
+    operation_id="get_metrics",
+    summary="Metrics in the Prometheus text format",
+    response_class=Response,
+    responses={200: {"content": {"text/plain": {"example": 'pms_cache_hits_total{operation="availability"} 3.0'}}}},
+)
+async def get_metrics(request: Request) -> Response:
+    """Right under several processes, too."""
+    request.app.state.breakers.publish()
+    body = metrics.exposition(several_processes=request.app.state.several_processes)
+    return Response(body, media_type="text/plain; version=0.0.4; charset=utf-8")

@@ -1,0 +1,95 @@
+"""Pages of a list: `limit` and `cursor` over one snapshot, kept encrypted for 15 minutes."""
+
+import hashlib
+import re
+import secrets
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+from typing import Annotated, Any, TypeVar
+
+import orjson
+from fastapi import Query, Response
+
+from app.api.deps import Call
+from app.api.envelope import dumped, read_response
+from app.domain.errors import InvalidRequest
+from app.gateway.reads import Answer, Notice
+
+T = TypeVar("T")
+
+SNAPSHOT_SECONDS = 900
+
+_CURSOR = re.compile(r"([0-9a-f]{32})-(\d{1,6})")
+
+Limit = Annotated[int, Query(ge=1, le=200, description="How many at most, counted after filtering.")]
+Cursor = Annotated[
+    str | None,
+    Query(min_length=1, max_length=64, description="`meta.next_cursor` of the page before; good for 15 minutes."),
+]
+
+
+async def page(
+    call: Call,
+    kind: Any,
+    fetch: Callable[[], Awaitable[Answer[list[T]]]],
+    *,
+    limit: int,
+    cursor: str | None,
+    asked: object = None,
+) -> Response:
+    """Answer with one page of a list.
+
+    `asked` is what the list was asked for where that is not in the query string, JSON-like.
+
+    Raises:
+        InvalidRequest: the cursor is too old, or belongs to another list or caller.
+    """
+    if cursor is not None:
+        return await _next_page(call, _question(call, asked), limit, cursor)
+    answer = await fetch()
+    if len(answer.data) <= limit:
+        return read_response(call.request, dumped(kind, answer.data), answer, now=call.now)
+    name = secrets.token_hex(16)
+    kept = {
+        "question": _question(call, asked),
+        "items": orjson.Fragment(dumped(kind, answer.data)),
+        "as_of": answer.as_of,
+        "source": answer.source,
+        "stale": answer.stale,
+        "complete": answer.complete,
+        "meta": answer.meta,
+    }
+    following: str | None = f"{name}-{limit}"
+    if not await call.gateway.cache.keep_snapshot(name, orjson.dumps(kept), seconds=SNAPSHOT_SECONDS):
+        following = None
+        answer = answer.cut_short(Notice("paging_unavailable", "the rest of the list cannot be kept now; repeat later"))
+    data = dumped(kind, answer.data[:limit])
+    return read_response(call.request, data, answer, now=call.now, next_cursor=following)
+
+
+async def _next_page(call: Call, question: str, limit: int, cursor: str) -> Response:
+    found = _CURSOR.fullmatch(cursor)
+    payload = await call.gateway.cache.find_snapshot(found.group(1)) if found else None
+    kept = orjson.loads(payload) if payload else None
+    start = int(found.group(2)) if found else 0
+    if found is None or kept is None or kept["question"] != question or start >= len(kept["items"]):
+        raise InvalidRequest.of("cursor", "is too old or belongs to another list; begin again without it")
+    end = start + limit
+    answer: Answer[None] = Answer(
+        None,
+        kept["source"],
+        datetime.fromisoformat(kept["as_of"]),
+        stale=kept["stale"],
+        complete=kept["complete"],
+        meta=kept["meta"],
+    )
+    following = f"{found.group(1)}-{end}" if end < len(kept["items"]) else None
+    data = orjson.dumps(kept["items"][start:end])
+    return read_response(call.request, data, answer, now=call.now, next_cursor=following)
+
+
+def _question(call: Call, asked: object) -> str:
+    """Tell one list of one caller from any other, whatever the page."""
+    query = sorted(pair for pair in call.request.query_params.multi_items() if pair[0] not in {"limit", "cursor"})
+    parts = [call.caller.client, call.request.url.path, call.revision, query, asked]
+    return hashlib.sha256(orjson.dumps(parts)).hexdigest()

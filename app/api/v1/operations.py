@@ -1,0 +1,92 @@
+"""Operations: what became of a write."""
+
+from datetime import datetime
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Request, Response
+from pydantic import ConfigDict, Field
+
+from app.api import examples
+from app.api.deps import TheCaller, TheGateway
+from app.api.documents import own
+from app.api.envelope import dumped, own_response, write_response
+from app.api.errors import Problem, problem_body
+from app.domain.capability import Capability
+from app.domain.errors import UnknownResource
+from app.domain.folio import Charge
+from app.domain.guest import GuestProfile
+from app.domain.hotel import RoomStatus
+from app.domain.model import Fact
+from app.domain.reservation import Note, Reservation
+from app.gateway.callers import Scope
+from app.gateway.writes import Accepted, Settled
+from app.store.operations import OperationRecord, OperationStatus
+
+router = APIRouter(prefix="/v1/operations", tags=["operations"])
+
+
+class OperationOut(Fact):
+    """A write that was accepted, and what is known of it now; members that say nothing are left out."""
+
+    model_config = ConfigDict(json_schema_serialization_defaults_required=False)
+
+    id: str
+    hotel_id: str
+    kind: Capability
+    status: OperationStatus
+    attempts: int
+    created_at: datetime
+    updated_at: datetime
+    expires_at: datetime | None = None
+    result: Reservation | GuestProfile | Charge | Note | RoomStatus | None = Field(
+        None, description="The `data` that the write would have answered, once it succeeded."
+    )
+    error: Problem | None = None
+    dead_letter_id: str | None = None
+
+
+def operation_json(record: OperationRecord) -> dict[str, object]:
+    """Give what a caller sees of an operation, members that say nothing left out."""
+    told = record.error
+    error = told and problem_body(**{name: value for name, value in told.items() if name not in {"errors", "extra"}})
+    members = {
+        "id": record.id,
+        "hotel_id": record.hotel_id,
+        "kind": record.kind,
+        "status": record.status,
+        "attempts": record.attempts,
+        "created_at": record.created_at,
+        "updated_at": record.updated_at,
+        "expires_at": record.expires_at,
+        "result": record.answer and record.answer["data"],
+        "error": error,
+        "dead_letter_id": record.dead_letter_id and str(record.dead_letter_id),
+    }
+    return {name: value for name, value in members.items() if value is not None or name == "expires_at"}
+
+
+def write_answer(outcome: Settled | Accepted) -> Response:
+    """Give a write's answer."""
+    if isinstance(outcome, Settled):
+        return write_response(outcome)
+    return write_response(outcome, dumped(dict, operation_json(outcome.operation)))
+
+
+@router.get(
+    "/{operation_id}",
+    operation_id="get_operation",
+    summary="What became of a write",
+    **own(OperationOut, examples.OPERATION),
+)
+async def get_operation(
+    request: Request,
+    gateway: TheGateway,
+    caller: TheCaller,
+    operation_id: Annotated[str, Path(min_length=1, max_length=64, examples=[examples.OPERATION["id"]])],
+) -> Response:
+    """The caller's own operations at the hotels it sees; with the scope `ops` those of every client."""
+    everybody = Scope.OPS.value in caller.scopes
+    record = await gateway.writes.find(operation_id, client=None if everybody else caller.client)
+    if not caller.may_see(record.hotel_id):
+        raise UnknownResource("there is no such operation")
+    return own_response(request, dict, operation_json(record))

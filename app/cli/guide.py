@@ -1,0 +1,128 @@
+"""Walks through the HTTP API of a running gateway: one call, one line, and the look whether it is as promised."""
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+from rich.console import Console
+from rich.text import Text
+
+_PATH_COLUMNS = 60
+
+
+class Unexpected(Exception):
+    """An answer is not what the contract promises; the message says in what."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the gateway answered."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: Any
+
+    @property
+    def data(self) -> Any:
+        """What was asked for, out of its envelope."""
+        return self.body["data"]
+
+    @property
+    def meta(self) -> Any:
+        """What is known about the answer."""
+        return self.body["meta"]
+
+
+Note = Callable[[Answer], str]
+"""Gives the telling part of an answer in a few words; raises `Unexpected` where the decisive field is wrong."""
+
+
+def require(holds: object, otherwise: str) -> None:
+    """Go on only when something holds.
+
+    Raises:
+        Unexpected: it does not.
+    """
+    if not holds:
+        raise Unexpected(otherwise)
+
+
+class Guide:
+    """One caller on a tour; counts what was wrong."""
+
+    def __init__(self, http: httpx.Client, console: Console) -> None:
+        self._http = http
+        self._console = console
+        self.calls = 0
+        self.failures = 0
+
+    def ask(
+        self,
+        method: str,
+        path: str,
+        note: Note,
+        *,
+        status: int = 200,
+        headers: Mapping[str, str] | None = None,
+        key: str | None = None,
+        json: Any = None,
+    ) -> Answer:
+        """Send one request and print what came of it. `key` is an Idempotency-Key.
+
+        Raises:
+            Unexpected: another status was answered, or `note` found something wrong; it has been printed.
+        """
+        sent = dict(headers or {}) | ({"Idempotency-Key": key} if key else {})
+        started = time.perf_counter()
+        try:
+            response = self._http.request(method, path, headers=sent, json=json)
+        except httpx.HTTPError as error:
+            self._print(False, (method, path, "-", "-", "-"), f"{type(error).__name__}: {error}")
+            raise Unexpected(str(error)) from error
+        seconds = time.perf_counter() - started
+        shown = (
+            method,
+            path,
+            str(response.status_code),
+            response.headers.get("X-Cache", "-"),
+            f"{seconds * 1000:.0f} ms",
+        )
+        try:
+            answer = _read(response, status)
+            told = note(answer)
+        except (Unexpected, LookupError, TypeError, ValueError, StopIteration) as error:
+            self._print(False, shown, _complaint(error))
+            raise Unexpected(str(error)) from error
+        self._print(True, shown, told)
+        return answer
+
+    def miss(self, about: str) -> Unexpected:
+        """Print that something cannot be shown at all, and give the error to raise."""
+        self._print(False, ("-", "-", "-", "-", "-"), about)
+        return Unexpected(about)
+
+    def say(self, heading: str) -> None:
+        """Print what comes next."""
+        self._console.print(Text(f"\n{heading}", style="bold"), soft_wrap=True)
+
+    def _print(self, ok: bool, shown: tuple[str, str, str, str, str], told: str) -> None:
+        self.calls += 1
+        self.failures += not ok
+        method, path, status, cache, duration = shown
+        sign = Text("✓" if ok else "✗", style="green" if ok else "bold red")
+        facts, asked = f" {status} {cache:<5} {duration:>6}  ", f"{method:<5} {path:<{_PATH_COLUMNS}}  "
+        self._console.print(Text.assemble(sign, (facts, "dim"), asked, (told, "cyan")), soft_wrap=True)
+
+
+def _read(response: httpx.Response, status: int) -> Answer:
+    body = response.json() if response.content else None
+    if response.status_code != status:
+        said = body if isinstance(body, dict) else {}
+        raise Unexpected(f"expected {status}; {said.get('code', '')}: {said.get('detail', 'no problem document')}")
+    return Answer(response.status_code, response.headers, body)
+
+
+def _complaint(error: Exception) -> str:
+    return str(error) if isinstance(error, Unexpected) else f"the answer lacks something: {error!r}"

@@ -1,0 +1,137 @@
+"""Connectors, made from a hotel's registration and kept per hotel."""
+
+import hashlib
+from collections import Counter, OrderedDict
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from pydantic import SecretStr
+
+from app.core.adapter import PMSAdapter
+from app.core.discovery import adapter_class, parse_credentials
+from app.core.http import VendorClient
+from app.core.profile import Credentials
+from app.core.secrets import SecretResolver
+from app.core.services import VendorServices
+from app.core.throttle import QuotaLeft
+from app.domain.hotel import Hotel
+
+
+@dataclass(frozen=True, slots=True)
+class Registration:
+    """A hotel with what is needed to speak for it; `revision` grows with every change."""
+
+    hotel: Hotel
+    credentials: Mapping[str, SecretStr]
+    revision: int
+
+
+@dataclass(frozen=True)
+class ConnectorFactory:
+    """Makes connectors that share the process's pools, breakers and quota."""
+
+    services: VendorServices
+    secrets: SecretResolver
+
+    def open(self, registration: Registration) -> PMSAdapter:
+        """Make a connector; nothing is sent.
+
+        Raises:
+            InvalidRequest: the credentials are incomplete or a reference leads nowhere.
+        """
+        hotel = registration.hotel
+        adapter = adapter_class(hotel.vendor)
+        resolved = {name: self.secrets.resolve(name, value) for name, value in registration.credentials.items()}
+        credentials = parse_credentials(hotel.vendor, resolved)
+        profile = adapter.profile_at(hotel)
+        base_url = hotel.base_url.rstrip("/")
+        client = VendorClient(
+            profile,
+            base_url,
+            profile.authenticate(credentials),
+            _account(hotel, credentials),
+            self.services,
+            self.services.pools.of(profile, base_url),
+        )
+        return adapter(hotel, client, self.services.clock)
+
+
+def _account(hotel: Hotel, credentials: Credentials) -> str:
+    """Tell sets of credentials apart: hotels that share one share its quota."""
+    values = sorted((name, value.get_secret_value()) for name, value in credentials if isinstance(value, SecretStr))
+    return hashlib.sha256(repr((hotel.base_url, values)).encode()).hexdigest()[:16]
+
+
+class ConnectorCache:
+    """Keeps one connector per hotel: at most `capacity`, replaced when the registration changed.
+
+    A connector that is pushed out is closed as soon as nobody uses it any more.
+    """
+
+    def __init__(self, factory: ConnectorFactory, *, capacity: int = 1_000) -> None:
+        self._factory = factory
+        self._capacity = capacity
+        self._kept: OrderedDict[str, tuple[int, PMSAdapter]] = OrderedDict()
+        self._used: Counter[int] = Counter()
+        self._leaving: dict[int, PMSAdapter] = {}
+
+    @asynccontextmanager
+    async def lease(self, registration: Registration) -> AsyncIterator[PMSAdapter]:
+        """Lend the hotel's connector.
+
+        Raises:
+            InvalidRequest: the credentials are incomplete or a reference leads nowhere.
+        """
+        connector = self._find(registration)
+        self._used[id(connector)] += 1
+        try:
+            await self._close_left()
+            yield connector
+        finally:
+            self._used[id(connector)] -= 1
+            await self._close_left()
+
+    async def quota(self, registration: Registration) -> QuotaLeft | None:
+        """Give what is left of the vendor's tightest limit for this hotel's credentials; None without a limit."""
+        async with self.lease(registration) as connector:
+            client = connector.client
+            return await client.services.quota.left(
+                connector.profile.vendor, client.account, connector.profile.rate_limits
+            )
+
+    async def forget(self, hotel_id: str) -> None:
+        """Drop the connector of a hotel that is gone."""
+        if hotel_id in self._kept:
+            self._leave(self._kept.pop(hotel_id)[1])
+            await self._close_left()
+
+    async def aclose(self) -> None:
+        """Close all connectors."""
+        for _, connector in self._kept.values():
+            self._leave(connector)
+        self._kept.clear()
+        self._used.clear()
+        await self._close_left()
+
+    def _find(self, registration: Registration) -> PMSAdapter:
+        hotel_id = registration.hotel.id
+        revision, connector = self._kept.get(hotel_id, (None, None))
+        if connector is None or revision != registration.revision:
+            if connector is not None:
+                self._leave(connector)
+            connector = self._factory.open(registration)
+            self._kept[hotel_id] = (registration.revision, connector)
+        self._kept.move_to_end(hotel_id)
+        if len(self._kept) > self._capacity:
+            self._leave(self._kept.popitem(last=False)[1][1])
+        return connector
+
+    def _leave(self, connector: PMSAdapter) -> None:
+        self._leaving[id(connector)] = connector
+
+    async def _close_left(self) -> None:
+        idle = [key for key in self._leaving if not self._used[key]]
+        for connector in [self._leaving.pop(key) for key in idle]:
+            del self._used[id(connector)]
+            await connector.aclose()

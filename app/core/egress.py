@@ -1,0 +1,148 @@
+"""Where we may connect to: the fence between a hotel's settings and our network.
+
+A hotel's `base_url` comes from outside. It is checked when it is stored and again, by address, whenever a
+connection is opened, so that a name that later resolves elsewhere leads nowhere.
+"""
+
+import asyncio
+import socket
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from urllib.parse import urlsplit
+
+import httpcore
+
+from app.domain.errors import InvalidRequest
+
+Address = IPv4Address | IPv6Address
+Network = IPv4Network | IPv6Network
+
+_NAT64 = ip_network("64:ff9b::/96")
+
+
+class EgressDenied(httpcore.ConnectError):
+    """The host resolves to an address that we may not connect to."""
+
+
+@dataclass(frozen=True, slots=True)
+class EgressPolicy:
+    """Which addresses a PMS may have: public ones, loopback when allowed, and the private networks listed."""
+
+    allow_loopback: bool = False
+    private_networks: tuple[Network, ...] = ()
+
+    @classmethod
+    def of(cls, *, allow_loopback: bool, private_networks: Iterable[str]) -> "EgressPolicy":
+        """Make a policy of settings; networks are in CIDR form."""
+        return cls(allow_loopback, tuple(ip_network(text) for text in private_networks))
+
+    def permits(self, address: Address) -> bool:
+        """Tell whether a connection to `address` may be opened."""
+        bare = _unwrapped(address)
+        if bare.is_loopback:
+            return self.allow_loopback
+        if any(bare in network for network in self.private_networks):
+            return True
+        if isinstance(bare, IPv6Address) and (bare.is_reserved or bare.is_site_local):
+            return False  # such as `::127.0.0.1`, which Python counts as global
+        return bare.is_global and not bare.is_multicast
+
+    def check_url(self, field: str, url: str) -> None:
+        """Refuse a URL that we would never call.
+
+        Raises:
+            InvalidRequest: it is malformed, not https outside loopback, or names a forbidden address.
+        """
+        if not url.isprintable() or " " in url:
+            raise InvalidRequest.of(field, "must not contain spaces or control characters")
+        try:
+            parts = urlsplit(url)
+            host, _ = parts.hostname, parts.port
+        except ValueError:
+            raise InvalidRequest.of(field, "must be a URL") from None
+        if parts.scheme not in {"http", "https"} or not host:
+            raise InvalidRequest.of(field, "must be an http or https URL with a host")
+        if parts.username or parts.password or parts.query or parts.fragment:
+            raise InvalidRequest.of(field, "must have no user, query or fragment")
+        loopback = self._check_host(field, host)
+        if parts.scheme != "https" and not (loopback and self.allow_loopback):
+            raise InvalidRequest.of(field, "must be https, except on loopback where ALLOW_LOOPBACK_PMS is set")
+
+    def _check_host(self, field: str, host: str) -> bool:
+        """Check a host that is written as an address; tell whether it is loopback."""
+        try:
+            address = ip_address(host)
+        except ValueError:
+            return host == "localhost"
+        if not self.permits(address):
+            raise InvalidRequest.of(
+                field, "must not point to this machine or a private network, unless the operator allows it"
+            )
+        return address.is_loopback
+
+
+def _unwrapped(address: Address) -> Address:
+    """Give the IPv4 address inside an IPv6 one, where it only wraps it."""
+    if isinstance(address, IPv6Address):
+        inner = address.ipv4_mapped or address.sixtofour
+        if inner is None and address in _NAT64:
+            inner = IPv4Address(int(address) & 0xFFFFFFFF)
+        return inner or address
+    return address
+
+
+class GuardedBackend(httpcore.AsyncNetworkBackend):
+    """Resolves a host itself, checks every address, and connects to one that was checked."""
+
+    def __init__(self, policy: EgressPolicy) -> None:
+        self._policy = policy
+        self._backend = httpcore.AnyIOBackend()
+
+    async def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,  # noqa: ASYNC109 - the signature is httpcore's
+        local_address: str | None = None,
+        socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
+    ) -> httpcore.AsyncNetworkStream:
+        """Connect to the first address of `host` that answers.
+
+        Raises:
+            EgressDenied: one of its addresses is forbidden.
+        """
+        try:
+            async with asyncio.timeout(timeout):
+                addresses = await self._resolve(host, port)
+        except TimeoutError as error:
+            raise httpcore.ConnectTimeout from error
+        if not all(self._policy.permits(address) for address in addresses):
+            raise EgressDenied("the host resolves to an address that may not be called")
+        failure: Exception = httpcore.ConnectError("the host has no address")
+        for address in addresses:
+            try:
+                return await self._backend.connect_tcp(str(address), port, timeout, local_address, socket_options)
+            except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
+                failure = error
+        raise failure
+
+    async def _resolve(self, host: str, port: int) -> Sequence[Address]:
+        try:
+            found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        except (OSError, UnicodeError) as error:
+            raise httpcore.ConnectError("the host name cannot be resolved") from error
+        return list(dict.fromkeys(ip_address(entry[4][0]) for entry in found))
+
+    async def connect_unix_socket(
+        self,
+        path: str,
+        timeout: float | None = None,  # noqa: ASYNC109 - the signature is httpcore's
+        socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
+    ) -> httpcore.AsyncNetworkStream:
+        """Refuse: no PMS lives in a file."""
+        raise EgressDenied("unix sockets may not be called")
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait, between httpcore's own connection attempts."""
+        await self._backend.sleep(seconds)

@@ -1,0 +1,70 @@
+"""Connections to vendors: where they may lead, how many there are, and who shares them."""
+
+import ssl
+from collections import Counter, OrderedDict
+from http.cookiejar import CookieJar, DefaultCookiePolicy
+from urllib.parse import urlsplit
+
+import httpx
+
+from app.core.body import ACCEPT_ENCODING
+from app.core.egress import EgressPolicy, GuardedBackend
+from app.core.profile import VendorProfile
+
+
+class HttpPools:
+    """One connection pool per vendor and destination, so that a slow host cannot use up another's connections.
+
+    Beyond `capacity`, pools that nobody holds any more are closed, the one unused for longest first.
+    """
+
+    def __init__(self, policy: EgressPolicy, *, capacity: int = 500) -> None:
+        self._policy = policy
+        self._capacity = capacity
+        self._tls = ssl.create_default_context()
+        self._tls.minimum_version = ssl.TLSVersion.TLSv1_2
+        self._pools: OrderedDict[tuple[str, str], httpx.AsyncClient] = OrderedDict()
+        self._holders: Counter[httpx.AsyncClient] = Counter()
+
+    def of(self, profile: VendorProfile, base_url: str) -> httpx.AsyncClient:
+        """Give the pool for the host of `base_url`, to be held until `release`."""
+        key = (profile.vendor, urlsplit(base_url).netloc)
+        if key not in self._pools:
+            self._pools[key] = self._open(profile)
+        self._pools.move_to_end(key)
+        self._holders[self._pools[key]] += 1
+        return self._pools[key]
+
+    async def release(self, pool: httpx.AsyncClient) -> None:
+        """Let go of a pool. Others may hold it, so that it is closed only when it is surplus."""
+        self._holders[pool] -= 1
+        surplus = len(self._pools) - self._capacity
+        idle = [key for key, kept in self._pools.items() if self._holders[kept] <= 0]
+        await self._close([self._pools.pop(key) for key in idle[: max(0, surplus)]])
+
+    async def aclose(self) -> None:
+        """Close all pools."""
+        pools = list(self._pools.values())
+        self._pools.clear()
+        await self._close(pools)
+
+    async def _close(self, pools: list[httpx.AsyncClient]) -> None:
+        for pool in pools:
+            del self._holders[pool]
+            await pool.aclose()
+
+    def _open(self, profile: VendorProfile) -> httpx.AsyncClient:
+        limits = httpx.Limits(
+            max_connections=profile.max_connections, max_keepalive_connections=profile.max_connections
+        )
+        transport = httpx.AsyncHTTPTransport(verify=self._tls, limits=limits, trust_env=False)
+        # httpx has no public way to hand in a network backend; the guard against DNS rebinding needs one.
+        transport._pool._network_backend = GuardedBackend(self._policy)  # noqa: SLF001
+        return httpx.AsyncClient(
+            transport=transport,
+            timeout=httpx.Timeout(None, connect=profile.connect_timeout, pool=profile.connect_timeout),
+            follow_redirects=False,
+            trust_env=False,
+            cookies=CookieJar(policy=DefaultCookiePolicy(allowed_domains=[])),
+            headers={"User-Agent": "pms-gateway", "Accept-Encoding": ACCEPT_ENCODING},
+        )

@@ -1,0 +1,281 @@
+"""How every read is answered: ledger, cache, one flight to the PMS, and what is served when it fails."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any, Generic, Literal, TypeVar
+
+import structlog
+
+from app.core import deadline
+from app.core.adapter import PMSAdapter
+from app.core.clock import Clock
+from app.core.connectors import ConnectorCache, Registration
+from app.core.matrix import Ledger
+from app.domain.capability import Capability
+from app.domain.errors import (
+    CapabilityNotSupported,
+    DeadlineExceeded,
+    GatewayError,
+    StorageUnavailable,
+    VendorContractBroken,
+)
+from app.domain.model import type_adapter
+from app.gateway.patience import storage_within
+from app.store.cache import WHOLE_HOTEL, Cache, CachedCopy, CacheKey, Lookup
+from app.store.database import Database, UnitOfWork
+from app.telemetry import context, metrics
+
+T = TypeVar("T")
+
+STALE_AFTER = 1.5
+"""Seconds that a caller waits for the PMS when there is a copy to answer with."""
+STORE_SECONDS = 1.0
+"""Seconds that a read waits for our own database, which it can do without."""
+
+KEEP_SECONDS = 3.0
+"""Seconds that it takes at most to write an answer through."""
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """What the vendor said or could not take."""
+
+    code: str
+    detail: str
+    fields: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """When an answer was read: its number, None while Postgres is away, and the instant it was asked for."""
+
+    read_no: int | None
+    as_of: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Held(Generic[T]):
+    """What our store has instead of the PMS's answer."""
+
+    value: T
+    as_of: datetime
+    complete: bool = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class Read(Generic[T]):
+    """One question to a hotel's PMS, and everything that is known about answering it."""
+
+    capability: Capability
+    kind: Any
+    """The type of the answer, by which it is written into the cache and read again."""
+    ask: Callable[[PMSAdapter], Awaitable[T]]
+    params: Any = None
+    """What tells this question from others of its capability; JSON-like."""
+    resources: tuple[str, ...] = ()
+    """The cache generations that it depends on."""
+    ttl: float = 0.0
+    """Seconds for which the answer is fresh; with 0 it is coalesced, never cached."""
+    keep: Callable[[UnitOfWork, T, Fetched], Awaitable[object]] | None = None
+    """Writes the answer through to the store."""
+    held: Callable[[UnitOfWork], Awaitable[Held[T] | None]] | None = None
+    """Gives the store's copy, where api.md allows to serve one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer(Generic[T]):
+    """What a caller is told, and how much it can be trusted."""
+
+    data: T
+    source: Literal["pms", "cache", "store"]
+    as_of: datetime
+    stale: bool = False
+    complete: bool = True
+    warnings: tuple[Notice, ...] = ()
+    meta: dict[str, Any] = field(default_factory=dict)
+    """More members of the envelope's `meta`."""
+
+    def with_meta(self, **members: Any) -> "Answer[T]":
+        """Give the same answer with more members in `meta`."""
+        return replace(self, meta={**self.meta, **members})
+
+    def cut_short(self, notice: Notice) -> "Answer[T]":
+        """Give the same answer, saying that it is not all of it."""
+        return replace(self, complete=False, warnings=(*self.warnings, notice))
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How a caller wants to be answered: until when (monotonic seconds), and whether only a fresh answer will do."""
+
+    until: float
+    fresh: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Flight:
+    """A question on its way to the PMS, and the generations under which it was sent."""
+
+    task: asyncio.Task[tuple[Any, Fetched]]
+    tokens: tuple[bytes, ...] | None
+
+
+class Reads:
+    """Answers reads. A flight to the PMS belongs to the process: a caller who leaves takes nobody with it."""
+
+    def __init__(
+        self, *, ledger: Ledger, cache: Cache, database: Database, connectors: ConnectorCache, clock: Clock
+    ) -> None:
+        self._ledger = ledger
+        self._cache = cache
+        self._database = database
+        self._connectors = connectors
+        self._clock = clock
+        self._flights: dict[str, _Flight] = {}
+        self._outrun: set[asyncio.Task[tuple[Any, Fetched]]] = set()
+        """Flights that began before a newer one for the same thing: what they bring is older."""
+
+    def require(self, registration: Registration, capability: Capability) -> None:
+        """Refuse what the vendor cannot do, before anything is sent.
+
+        Raises:
+            CapabilityNotSupported: with the ledger's reason.
+        """
+        vendor = registration.hotel.vendor
+        entry = self._ledger.of(vendor)
+        if not entry.supports(capability):
+            reason = entry.capabilities[capability].reason or "the vendor cannot do it"
+            raise CapabilityNotSupported(capability, reason, vendor=vendor)
+
+    async def answer(self, registration: Registration, read: Read[T], patience: Patience) -> Answer[T]:
+        """Answer a read, in time, and say when the answer is stale.
+
+        Raises:
+            GatewayError: there is no answer that may be given.
+        """
+        self.require(registration, read.capability)
+        key = self._key(registration, read)
+        lookup = await self._cache.look_up(key) if read.ttl or read.resources else Lookup(None, None)
+        if lookup.copy and lookup.copy.fresh and not patience.fresh:
+            metrics.CACHE_HITS.labels(read.capability).inc()
+            return self._cached(read, lookup.copy, stale=False)
+        metrics.CACHE_MISSES.labels(read.capability).inc()
+        flight = self._join(registration, read, key, lookup, own=patience.fresh)
+        try:
+            value, fetched = await self._wait(flight, lookup.copy, patience)
+        except GatewayError as error:
+            return await self._instead(registration, read, lookup.copy, error)
+        return Answer(value, "pms", fetched.as_of)
+
+    async def aclose(self) -> None:
+        """Let the flights that are under way end."""
+        under_way = [flight.task for flight in self._flights.values()]
+        await asyncio.gather(*under_way, *self._outrun, return_exceptions=True)
+
+    def _key(self, registration: Registration, read: Read[T]) -> CacheKey:
+        hotel = registration.hotel
+        return self._cache.key(
+            hotel.id, read.capability, [registration.revision, read.params], (WHOLE_HOTEL, *read.resources)
+        )
+
+    def _join(
+        self, registration: Registration, read: Read[T], key: CacheKey, lookup: Lookup, *, own: bool
+    ) -> asyncio.Task[tuple[T, Fetched]]:
+        """Join the flight that is under way, unless it left before a write or before a forced read."""
+        before = self._flights.get(key.entry)
+        if before is not None and before.tokens == lookup.tokens and not own:
+            metrics.COALESCED_READS.labels(read.capability).inc()
+            return before.task
+        with context.about(operation=read.capability, hotel_id=registration.hotel.id):
+            task = asyncio.create_task(self._fly(registration, read, key, lookup))
+        if before is not None:
+            self._outrun.add(before.task)
+            before.task.add_done_callback(self._outrun.discard)
+        self._flights[key.entry] = flight = _Flight(task, lookup.tokens)
+        task.add_done_callback(lambda _: self._land(key.entry, flight))
+        return task
+
+    def _land(self, entry: str, flight: _Flight) -> None:
+        if self._flights.get(entry) is flight:
+            del self._flights[entry]
+        if not flight.task.cancelled():
+            flight.task.exception()  # seen here, so that a flight nobody waits for any more is no complaint
+
+    async def _wait(
+        self, flight: asyncio.Task[tuple[T, Fetched]], copy: CachedCopy | None, patience: Patience
+    ) -> tuple[T, Fetched]:
+        left = max(0.0, patience.until - self._clock.monotonic())
+        if copy is not None and not patience.fresh:
+            left = min(left, STALE_AFTER)
+        done, _ = await asyncio.wait({flight}, timeout=left)
+        if not done:
+            raise DeadlineExceeded("the PMS did not answer in time")
+        return flight.result()
+
+    async def _fly(self, registration: Registration, read: Read[T], key: CacheKey, lookup: Lookup) -> tuple[T, Fetched]:
+        fetched = Fetched(await self._read_no(), self._clock.now())
+        async with self._connectors.lease(registration) as connector:
+            with deadline.until(self._clock.monotonic() + connector.profile.read_budget):
+                value = await read.ask(connector)
+        if read.ttl and asyncio.current_task() not in self._outrun:
+            payload = type_adapter(read.kind).dump_json(value)
+            await self._cache.put(key, payload, tokens=lookup.tokens, as_of=fetched.as_of, ttl=read.ttl)
+        await self._keep(read, value, fetched)
+        return value, fetched
+
+    async def _read_no(self) -> int | None:
+        try:
+            async with storage_within(STORE_SECONDS):
+                return await self._database.next_read_no()
+        except StorageUnavailable:
+            return None
+
+    async def _keep(self, read: Read[T], value: T, fetched: Fetched) -> None:
+        if read.keep is None or fetched.read_no is None:
+            return
+        try:
+            async with storage_within(KEEP_SECONDS), self._database.unit_of_work() as work:
+                await read.keep(work, value, fetched)
+        except StorageUnavailable:
+            log.warning("read.not_kept", capability=read.capability)
+
+    async def _instead(
+        self, registration: Registration, read: Read[T], copy: CachedCopy | None, error: GatewayError
+    ) -> Answer[T]:
+        """Serve the newest that we hold where the PMS could not be asked; raise where it said no."""
+        if not may_be_stale(error):
+            raise error
+        held = await self._held(read)
+        if copy is not None and (held is None or copy.as_of >= held.as_of):
+            answer = self._cached(read, copy, stale=True)
+        elif held is not None:
+            answer = Answer(held.value, "store", held.as_of, stale=True, complete=held.complete)
+        else:
+            raise error
+        metrics.STALE_READS.labels(read.capability).inc()
+        log.warning("read.stale", capability=read.capability, hotel_id=registration.hotel.id, code=error.code)
+        return answer
+
+    async def _held(self, read: Read[T]) -> Held[T] | None:
+        if read.held is None:
+            return None
+        try:
+            async with storage_within(STORE_SECONDS), self._database.unit_of_work() as work:
+                return await read.held(work)
+        except StorageUnavailable:
+            return None
+
+    def _cached(self, read: Read[T], copy: CachedCopy, *, stale: bool) -> Answer[T]:
+        value: T = type_adapter(read.kind).validate_json(copy.payload)
+        return Answer(value, "cache", copy.as_of, stale=stale)
+
+
+def may_be_stale(error: GatewayError) -> bool:
+    """Tell whether an error means that the PMS could not be asked, rather than that it said no."""
+    return isinstance(error, DeadlineExceeded | VendorContractBroken) or (
+        error.retryable and not isinstance(error, StorageUnavailable)
+    )

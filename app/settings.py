@@ -1,0 +1,209 @@
+"""What the environment decides. The only reader of it; main, cli and migrations import this, nobody else.
+
+Every field's description is printed into the README's table of configuration.
+"""
+
+import base64
+import binascii
+import os
+import re
+import secrets
+from ipaddress import IPv4Network, IPv6Network, ip_network
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field, SecretStr, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+KEY_BYTES = 32
+_KEY_ID = re.compile(r"[A-Za-z0-9_.-]{1,32}")
+_POSTGRES = re.compile(r"^(postgres|postgresql)(\+asyncpg)?://")
+
+PmsNetwork = IPv4Network | IPv6Network
+
+
+class DatabaseSettings(BaseSettings):
+    """The part that migrations need; they must run where no other secret is known."""
+
+    # A refused value may be a secret, so that an error message never shows it.
+    model_config = SettingsConfigDict(
+        env_file=".env",
+        env_file_encoding="utf-8",
+        env_ignore_empty=True,  # a line of .env.example that nobody filled in is no value
+        extra="ignore",
+        frozen=True,
+        hide_input_in_errors=True,
+    )
+
+    database_url: SecretStr = Field(
+        description="Postgres 15 or newer, `postgresql://user:password@host:port/database`."
+    )
+
+    @field_validator("database_url")
+    @classmethod
+    def _is_postgres(cls, url: SecretStr) -> SecretStr:
+        if not _POSTGRES.match(url.get_secret_value()):
+            raise ValueError("must begin with postgresql://")
+        return url
+
+    @property
+    def async_database_url(self) -> str:
+        """The URL as SQLAlchemy wants it, naming the asyncpg driver."""
+        return _POSTGRES.sub("postgresql+asyncpg://", self.database_url.get_secret_value())
+
+    @property
+    def plain_database_url(self) -> str:
+        """The URL as asyncpg and PgQueuer want it, without a driver."""
+        return _POSTGRES.sub("postgresql://", self.database_url.get_secret_value())
+
+
+class Settings(DatabaseSettings):
+    """Everything a gateway or worker process is told from outside."""
+
+    redis_url: SecretStr = Field(
+        description="Redis 7 or newer (or Valkey), `redis://[:password@]host:port/0` or `unix:///path`."
+    )
+    encryption_keys: SecretStr = Field(
+        description="Keys of the encrypted columns, `id:base64-of-32-bytes`, comma-separated. "
+        "The first encrypts, all decrypt; put a new key in front to rotate."
+    )
+    index_keys: SecretStr = Field(
+        description="Keys of the blind indexes that find guests in encrypted rows, written the same way. "
+        "The first indexes, all are tried in lookups."
+    )
+    idempotency_secret: SecretStr = Field(
+        description="Base64 of 32 bytes, under which idempotency keys are stored. Never rotate it: "
+        "a repeat would no longer meet its first send."
+    )
+    allow_loopback_pms: bool = Field(
+        default=False, description="Whether a hotel's PMS may be at http://127.0.0.1, as in the demo."
+    )
+    private_pms_networks: Annotated[tuple[PmsNetwork, ...], NoDecode] = Field(
+        default=(),
+        description="Private networks in which a hotel's PMS may be (behind a VPN), comma-separated CIDRs.",
+    )
+    credentials_dir: Path | None = Field(
+        default=None, description="The folder below which `file:` references to credentials are read."
+    )
+    pms_timeout: float = Field(
+        default=10.0, gt=0, le=60, description="Seconds for one attempt at a PMS, unless its profile says less."
+    )
+    log_level: str = Field(default="INFO", description="DEBUG, INFO, WARNING or ERROR.")
+    check_pms_in_readiness: bool = Field(
+        default=False, description="Whether /health/ready also reports each vendor's circuit breaker."
+    )
+    host: str = Field(default="127.0.0.1", description="Address on which the gateway listens.")
+    port: int = Field(default=8000, ge=1, le=65535, description="Port on which the gateway listens.")
+    database_pool_size: int = Field(
+        default=10, ge=1, le=200, description="Postgres connections that each process may hold."
+    )
+
+    prometheus_multiproc_dir: Path | None = Field(
+        default=None, description="Where several processes meet to add up their metrics; `serve --workers` sets it."
+    )
+
+    @field_validator("encryption_keys", "index_keys")
+    @classmethod
+    def _are_keys(cls, text: SecretStr) -> SecretStr:
+        parse_keys(text.get_secret_value())
+        return text
+
+    @field_validator("idempotency_secret")
+    @classmethod
+    def _is_one_key(cls, text: SecretStr) -> SecretStr:
+        _key_bytes(text.get_secret_value())
+        return text
+
+    @field_validator("private_pms_networks", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        return tuple(ip_network(part.strip()) for part in value.split(",") if part.strip())
+
+    @field_validator("log_level", mode="before")
+    @classmethod
+    def _known_level(cls, value: object) -> object:
+        level = str(value).upper()
+        if level not in {"DEBUG", "INFO", "WARNING", "ERROR"}:
+            raise ValueError("must be DEBUG, INFO, WARNING or ERROR")
+        return level
+
+    def pms_credentials(self) -> dict[str, str]:
+        """Give the variables that `env:` references may name: those that begin with `PMS_CRED_`."""
+        return {name: value for name, value in os.environ.items() if name.startswith("PMS_CRED_")}
+
+    def encryption_key_bytes(self) -> dict[str, bytes]:
+        """Give the encryption keys by id, the active one first."""
+        return parse_keys(self.encryption_keys.get_secret_value())
+
+    def index_key_bytes(self) -> dict[str, bytes]:
+        """Give the index keys by id, the active one first."""
+        return parse_keys(self.index_keys.get_secret_value())
+
+    def idempotency_secret_bytes(self) -> bytes:
+        """Give the secret under which idempotency keys are stored."""
+        return _key_bytes(self.idempotency_secret.get_secret_value())
+
+
+class DemoSettings(BaseSettings):
+    """What may be chosen for the demo; everything else it makes afresh."""
+
+    model_config = SettingsConfigDict(extra="ignore", frozen=True, env_ignore_empty=True)
+
+    port: int = Field(default=8000, ge=1, le=65535, description="Port on which the demo's gateway listens.")
+    simulators_port: int = Field(default=8900, ge=1, le=65535, description="Port of the simulated PMSs.")
+    demo_exit: bool = Field(default=False, description="Whether the demo ends after its tour.")
+
+
+def set_environment(**values: str) -> None:
+    """Change the environment of this process, for itself and for the workers that it starts."""
+    os.environ.update(values)
+
+
+def child_environment(**values: str) -> dict[str, str]:
+    """Give the environment for a child that is told everything anew: ours without any setting, then `values`."""
+    known = Settings.model_fields.keys() | DemoSettings.model_fields.keys()
+    return {name: value for name, value in os.environ.items() if name.lower() not in known} | values
+
+
+def parse_keys(text: str) -> dict[str, bytes]:
+    """Read `id:base64,id:base64`; the order is kept, as the first key is the active one.
+
+    Raises:
+        ValueError: a part is malformed or an id stands twice. The message names the id, never the key.
+    """
+    keys: dict[str, bytes] = {}
+    for part in filter(None, (part.strip() for part in text.split(","))):
+        key_id, colon, encoded = part.partition(":")
+        if not colon or not _KEY_ID.fullmatch(key_id):
+            raise ValueError("each key must be written id:base64, the id 1 to 32 of A-Z a-z 0-9 _ . -")
+        if key_id in keys:
+            raise ValueError(f"the key id {key_id} stands twice")
+        try:
+            keys[key_id] = _key_bytes(encoded)
+        except ValueError as error:
+            raise ValueError(f"key {key_id}: {error}") from None
+    if not keys:
+        raise ValueError("at least one key is needed")
+    return keys
+
+
+def generate_secret() -> str:
+    """Make 32 fresh random bytes, written as base64: an `IDEMPOTENCY_SECRET`."""
+    return base64.b64encode(secrets.token_bytes(KEY_BYTES)).decode()
+
+
+def generate_key(key_id: str = "k1") -> str:
+    """Make a fresh key in the form that `ENCRYPTION_KEYS` and `INDEX_KEYS` want."""
+    return f"{key_id}:{generate_secret()}"
+
+
+def _key_bytes(encoded: str) -> bytes:
+    try:
+        key = base64.b64decode(encoded.strip(), validate=True)
+    except (binascii.Error, ValueError):
+        raise ValueError("is not base64") from None
+    if len(key) != KEY_BYTES:
+        raise ValueError(f"must be {KEY_BYTES} bytes, not {len(key)}")
+    return key

@@ -1,0 +1,197 @@
+"""The way to Postgres: a pool of connections, and units of work that commit once or not at all."""
+
+from collections.abc import AsyncIterator, Iterable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from datetime import timedelta
+from functools import cached_property
+
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
+
+from app.domain.errors import StorageUnavailable
+from app.domain.hotel import Hotel
+from app.store import jobs, schema
+from app.store.api_keys import ApiKeys
+from app.store.audit import Audit
+from app.store.guests import Guests
+from app.store.hotels import Hotels
+from app.store.inbox import Inbox
+from app.store.invalidations import Invalidations
+from app.store.operations import Operations
+from app.store.outbox import Outbox
+from app.store.passes import Passes
+from app.store.repository import StoreKeys
+from app.store.reservations import Reservations
+from app.store.rooms import Rooms
+from app.store.steps import Steps
+from app.store.subjects import Subject, subjects_of
+from app.store.tables import READ_NUMBERS
+
+CONNECT_TIMEOUT = 2.0
+"""Seconds to wait for a connection, a fresh one or one of the pool."""
+COMMAND_TIMEOUT = 10.0
+"""Seconds for one statement."""
+
+_AWAY = ("08", "53", "57P")
+"""SQLSTATE classes that mean that the server is away, full, starting or stopping."""
+
+
+class UnitOfWork:
+    """One transaction, with the repositories that work in it. Made by `Database.unit_of_work`."""
+
+    def __init__(self, session: AsyncSession, keys: StoreKeys) -> None:
+        self.session = session
+        self._keys = keys
+
+    @cached_property
+    def hotels(self) -> Hotels:
+        """The registered hotels."""
+        return Hotels(self.session, self._keys)
+
+    @cached_property
+    def api_keys(self) -> ApiKeys:
+        """The callers' keys."""
+        return ApiKeys(self.session, self._keys)
+
+    @cached_property
+    def reservations(self) -> Reservations:
+        """The newest copies of reservations."""
+        return Reservations(self.session, self._keys)
+
+    @cached_property
+    def guests(self) -> Guests:
+        """The newest copies of profiles."""
+        return Guests(self.session, self._keys)
+
+    @cached_property
+    def rooms(self) -> Rooms:
+        """The newest copies of room states."""
+        return Rooms(self.session, self._keys)
+
+    @cached_property
+    def passes(self) -> Passes:
+        """Which lists were read in full."""
+        return Passes(self.session, self._keys)
+
+    @cached_property
+    def operations(self) -> Operations:
+        """The writes."""
+        return Operations(self.session, self._keys)
+
+    @cached_property
+    def steps(self) -> Steps:
+        """The vendor calls of the writes."""
+        return Steps(self.session, self._keys)
+
+    @cached_property
+    def outbox(self) -> Outbox:
+        """Events for subscribers."""
+        return Outbox(self.session, self._keys)
+
+    @cached_property
+    def inbox(self) -> Inbox:
+        """Webhooks of vendors."""
+        return Inbox(self.session, self._keys)
+
+    @cached_property
+    def audit(self) -> Audit:
+        """Who did what."""
+        return Audit(self.session, self._keys)
+
+    @cached_property
+    def invalidations(self) -> Invalidations:
+        """Cache generations to be moved."""
+        return Invalidations(self.session, self._keys)
+
+    def subjects_of(self, hotel: Hotel, people: Iterable[Subject]) -> list[bytes]:
+        """Give the `subjects` of a row that holds data of these people."""
+        return subjects_of(self._keys.index, hotel, people)
+
+    async def enqueue(
+        self, entrypoint: str, *, about: str, delay: timedelta | None = None, dedupe_key: str | None = None
+    ) -> None:
+        """Put a job into this transaction; see `jobs.enqueue`."""
+        await jobs.enqueue(self.session, entrypoint, about=about, delay=delay, dedupe_key=dedupe_key)
+
+
+class Database:
+    """The pool of one process. Nothing connects before the first unit of work."""
+
+    def __init__(self, url: str, *, keys: StoreKeys, pool_size: int = 10) -> None:
+        """Prepare a pool for a `postgresql://` URL."""
+        self._keys = keys
+        self.engine: AsyncEngine = create_async_engine(
+            schema.asyncpg_url(url),
+            pool_size=pool_size,
+            max_overflow=0,
+            pool_timeout=CONNECT_TIMEOUT,
+            pool_pre_ping=True,  # a restart of Postgres must not cost each pooled connection one request
+            hide_parameters=True,  # errors are logged, parameters hold guests
+            connect_args={
+                "timeout": CONNECT_TIMEOUT,
+                "command_timeout": COMMAND_TIMEOUT,
+                "server_settings": {
+                    "application_name": "pms-gateway",
+                    "jit": "off",  # our queries are short; compiling one costs more than running it
+                    "idle_in_transaction_session_timeout": "60000",
+                },
+            },
+        )
+
+    @asynccontextmanager
+    async def unit_of_work(self) -> AsyncIterator[UnitOfWork]:
+        """Open a transaction: committed when the block ends, rolled back when it raises.
+
+        Never hold one open across a vendor call.
+
+        Raises:
+            StorageUnavailable: Postgres cannot be reached, or was lost on the way.
+        """
+        with _loss_translated():
+            async with AsyncSession(self.engine, expire_on_commit=False) as session, session.begin():
+                yield UnitOfWork(session, self._keys)
+
+    async def next_read_no(self) -> int:
+        """Take a number for a read of a PMS, before it is sent, or for a write, when it is answered.
+
+        Raises:
+            StorageUnavailable: Postgres cannot be reached.
+        """
+        with _loss_translated():
+            async with self._autocommit.connect() as connection:
+                return int((await connection.execute(READ_NUMBERS.next_value().select())).scalar_one())
+
+    async def is_current(self) -> bool:
+        """Tell whether the schema is the one that this code was written for.
+
+        Raises:
+            StorageUnavailable: Postgres cannot be reached.
+        """
+        with _loss_translated():
+            return await schema.is_current(self.engine)
+
+    async def close(self) -> None:
+        """Close every connection."""
+        await self.engine.dispose()
+
+    @cached_property
+    def _autocommit(self) -> AsyncEngine:
+        return self.engine.execution_options(isolation_level="AUTOCOMMIT")
+
+
+@contextmanager
+def _loss_translated() -> Iterator[None]:
+    try:
+        yield
+    except (OSError, TimeoutError, PoolTimeout) as error:
+        raise StorageUnavailable("the gateway's database cannot be reached") from error
+    except DBAPIError as error:
+        if not _means_away(error):
+            raise
+        raise StorageUnavailable("the gateway's database was lost") from error
+
+
+def _means_away(error: DBAPIError) -> bool:
+    state = getattr(error.orig, "sqlstate", None) or ""
+    return error.connection_invalidated or state.startswith(_AWAY)

@@ -1,0 +1,49 @@
+"""The schema's version: bringing a database up to date, and telling whether it is."""
+
+import asyncio
+from functools import cache
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import URL, Connection, make_url
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+_MIGRATIONS = Path(__file__).parents[2] / "migrations"
+
+
+def asyncpg_url(database_url: str) -> URL:
+    """Name the asyncpg driver in a plain `postgresql://` URL, as SQLAlchemy would look for another one."""
+    return make_url(database_url).set(drivername="postgresql+asyncpg")
+
+
+def alembic_config(database_url: str | None = None) -> Config:
+    """Give Alembic's configuration; without a URL the environment's is used. No file is read."""
+    config = Config()
+    config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
+    config.attributes["database_url"] = database_url
+    return config
+
+
+async def upgrade(database_url: str) -> None:
+    """Apply all missing migrations. Several processes may do this at once, one process once at a time."""
+    # Alembic is synchronous and its environment starts a loop of its own, hence the thread.
+    await asyncio.to_thread(command.upgrade, alembic_config(database_url), "head")
+
+
+async def is_current(engine: AsyncEngine) -> bool:
+    """Tell whether the database has exactly the migrations that this code was written for."""
+    expected = await asyncio.to_thread(_expected)
+    async with engine.connect() as connection:
+        return await connection.run_sync(_applied) == expected
+
+
+@cache
+def _expected() -> frozenset[str]:
+    return frozenset(ScriptDirectory.from_config(alembic_config()).get_heads())
+
+
+def _applied(connection: Connection) -> frozenset[str]:
+    return frozenset(MigrationContext.configure(connection).get_current_heads())

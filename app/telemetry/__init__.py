@@ -1,0 +1,1 @@
+"""What operators see: structured logs that redact first, and every metric, declared once."""

@@ -1,0 +1,129 @@
+"""The OpenAPI document: a snapshot, valid, complete, and true to what is really answered."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from openapi_spec_validator import validate
+
+from tests.api.document import METHODS, PROBLEM, Document
+from tests.api.tour import Tour
+from tests.fixtures.gateway import MakeHotel, RunningGateway
+
+SNAPSHOT = Path(__file__).with_name("openapi.json")
+UNTYPED = {"options_schema", "credentials_schema"}
+"""They hold JSON Schemas."""
+OPEN = {"#/components/schemas/OptionsDraft"}
+"""A vendor's own options stand beside the common ones."""
+LATER = ("dead-letters", "audit", "/data", "/export", "/sync", "webhooks", "events", "subscriptions")
+
+
+def test_the_document_is_the_snapshot(document: Document, request: pytest.FixtureRequest) -> None:
+    now = json.dumps(document.content, indent=1, ensure_ascii=False, sort_keys=True) + "\n"
+    if request.config.getoption("--renew-openapi"):
+        SNAPSHOT.write_text(now, encoding="utf-8")
+    assert SNAPSHOT.read_text(encoding="utf-8") == now, (
+        "renew it with: pytest tests/api/test_openapi.py --renew-openapi"
+    )
+
+
+def test_the_document_is_valid_openapi(document: Document) -> None:
+    validate(document.content)
+
+
+def test_every_operation_says_what_it_is(document: Document) -> None:
+    ids = [operation.id for operation in document.operations]
+    assert len(ids) == len(set(ids))
+    for operation in document.operations:
+        assert operation.spec["summary"], operation.id
+        assert operation.spec["description"], operation.id
+        assert operation.spec["tags"], operation.id
+
+
+def test_every_success_has_an_example_that_fits_its_schema(document: Document) -> None:
+    for operation in document.operations:
+        successes = {status: answer for status, answer in operation.spec["responses"].items() if status[0] == "2"}
+        assert successes, operation.id
+        for status, answer in successes.items():
+            content = answer.get("content", {})
+            assert content or status == "204", (operation.id, status)
+            for kind, shown in content.items():
+                assert "example" in shown, (operation.id, status)
+                if kind == "application/json":
+                    document.check(shown["example"], shown["schema"])
+
+
+def test_every_body_has_an_example_that_fits_its_schema(document: Document) -> None:
+    with_body = [operation for operation in document.operations if "requestBody" in operation.spec]
+    assert len(with_body) >= 12
+    for operation in with_body:
+        assert operation.examples, operation.id
+        schema = operation.spec["requestBody"]["content"]["application/json"]["schema"]
+        for example in operation.examples:
+            document.check(example, schema)
+
+
+def test_every_failure_is_a_problem_and_nothing_else(document: Document) -> None:
+    for operation in document.operations:
+        failures = {status: answer for status, answer in operation.spec["responses"].items() if status[0] in "45"}
+        if not operation.template.startswith("/v1"):
+            continue
+        assert {"401", "403", "422", "500", "503"} <= failures.keys(), operation.id
+        for status, answer in failures.items():
+            assert list(answer["content"]) == [PROBLEM], (operation.id, status)
+            shown = answer["content"][PROBLEM]
+            document.check(shown["example"], shown["schema"])
+            assert shown["example"]["status"] == int(status)
+    assert "HTTPValidationError" not in document.content["components"]["schemas"]
+
+
+def test_a_key_is_asked_for_under_v1_and_nowhere_else(document: Document) -> None:
+    for operation in document.operations:
+        assert ("security" in operation.spec) == operation.template.startswith("/v1"), operation.id
+    (scheme,) = document.content["components"]["securitySchemes"].values()
+    assert (scheme["type"], scheme["scheme"]) == ("http", "bearer")
+
+
+def test_no_object_is_untyped_but_those_that_hold_schemas(document: Document) -> None:
+    for place, schema in document.schemas():
+        typed = schema.keys() & {"type", "$ref", "anyOf", "oneOf", "allOf", "const", "enum"}
+        assert typed, place
+        if schema.get("type") == "object" and schema.get("additionalProperties", not schema.get("properties")) is True:
+            assert place.rpartition("/")[2] in UNTYPED or place in OPEN, place
+        if schema.get("type") == "array":
+            assert schema.get("items"), place
+
+
+def test_what_a_later_version_brings_is_not_promised_now(document: Document) -> None:
+    for template, item in document.content["paths"].items():
+        assert not any(word in template for word in LATER), template
+        if template.startswith("/v1/operations"):
+            assert {method for method in item if method in METHODS} == {"get"}
+
+
+def test_every_header_that_a_caller_may_send_is_documented(document: Document) -> None:
+    for operation in document.operations:
+        names = {one["name"].lower() for one in operation.spec.get("parameters", []) if one["in"] == "header"}
+        wanted: set[str] = set()
+        if operation.template.startswith("/v1"):
+            wanted |= {"x-correlation-id"}
+        if operation.scope in {"write", "charges"} and operation.template.startswith("/v1"):
+            wanted |= {"idempotency-key", "x-request-timeout"}
+        if operation.method == "GET" and operation.template.startswith("/v1"):
+            wanted |= {"if-none-match"}
+        assert wanted <= names, (operation.id, wanted - names)
+
+
+async def test_every_operation_answers_as_documented(
+    gateway: RunningGateway, make_hotel: MakeHotel, document: Document
+) -> None:
+    hotel = await make_hotel("bridge")
+    registration: dict[str, Any] = dict(gateway.simulators.registration(hotel.site).body)
+    tour = await Tour(gateway.admin, hotel.id, name=hotel.id).walk(registration)
+    for operation_id, answer in tour.answers:
+        assert answer.status_code < 300, (operation_id, answer.text)
+        document.require_fitting(operation_id, answer)
+    walked = {operation_id for operation_id, _ in tour.answers}
+    document.require_fitting("delete_hotel", await gateway.admin("DELETE", f"/v1/hotels/{hotel.id}"))
+    assert walked | {"delete_hotel"} == {operation.id for operation in document.operations}

@@ -1,0 +1,17 @@
+"""What all tests share lives in `tests/fixtures`, one file a subject; here they are only introduced."""
+
+import pytest
+
+pytest_plugins = [
+    "tests.fixtures.services",
+    "tests.fixtures.simulators",
+    "tests.fixtures.gateway",
+    "tests.fixtures.own_gateway",
+    "tests.api.document",
+    "tests.api.process",
+]
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Let a change of the API be written down: `pytest tests/api/test_openapi.py --renew-openapi`."""
+    parser.addoption("--renew-openapi", action="store_true", help="write tests/api/openapi.json anew")
