@@ -15,9 +15,9 @@ PAUSE_SECONDS = 0.05
 """Least time between two loads for those who looked in vain, so that wrong keys do not become a query each."""
 KEEP_SECONDS = 900.0
 """How long a copy serves while it cannot be refreshed."""
-REFRESH_SECONDS = 1.0
+REFRESH_SECONDS = 0.25
 """How long a request waits for a newer copy when there is one to go on with."""
-FIRST_SECONDS = 5.0
+FIRST_SECONDS = 2.0
 """How long it waits when there is none."""
 
 

@@ -34,6 +34,8 @@ STALE_AFTER = 1.5
 STORE_SECONDS = 1.0
 """Seconds that a read waits for our own database, which it can do without."""
 
+LAST_SECONDS = 0.05
+"""Seconds in which the store may still give a copy when the caller's time is up."""
 KEEP_SECONDS = 3.0
 """Seconds that it takes at most to write an answer through."""
 
@@ -168,7 +170,7 @@ class Reads:
         try:
             value, fetched = await self._wait(flight, lookup.copy, patience)
         except GatewayError as error:
-            return await self._instead(registration, read, lookup.copy, error)
+            return await self._instead(registration, read, lookup.copy, patience, error)
         return Answer(value, "pms", fetched.as_of)
 
     async def aclose(self) -> None:
@@ -244,12 +246,17 @@ class Reads:
             log.warning("read.not_kept", capability=read.capability)
 
     async def _instead(
-        self, registration: Registration, read: Read[T], copy: CachedCopy | None, error: GatewayError
+        self,
+        registration: Registration,
+        read: Read[T],
+        copy: CachedCopy | None,
+        patience: Patience,
+        error: GatewayError,
     ) -> Answer[T]:
         """Serve the newest that we hold where the PMS could not be asked; raise where it said no."""
         if not may_be_stale(error):
             raise error
-        held = await self._held(read)
+        held = await self._held(read, max(LAST_SECONDS, patience.until - self._clock.monotonic()))
         if copy is not None and (held is None or copy.as_of >= held.as_of):
             answer = self._cached(read, copy, stale=True)
         elif held is not None:
@@ -260,11 +267,11 @@ class Reads:
         log.warning("read.stale", capability=read.capability, hotel_id=registration.hotel.id, code=error.code)
         return answer
 
-    async def _held(self, read: Read[T]) -> Held[T] | None:
+    async def _held(self, read: Read[T], left: float) -> Held[T] | None:
         if read.held is None:
             return None
         try:
-            async with storage_within(STORE_SECONDS), self._database.unit_of_work() as work:
+            async with storage_within(min(STORE_SECONDS, left)), self._database.unit_of_work() as work:
                 return await read.held(work)
         except StorageUnavailable:
             return None
