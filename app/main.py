@@ -22,12 +22,14 @@ from app.core.matrix import Ledger, require_truth
 from app.core.secrets import SecretResolver
 from app.core.services import VendorServices
 from app.gateway.bookings import Bookings
+from app.gateway.bookkeeper import Bookkeeper
 from app.gateway.callers import Callers
 from app.gateway.copies import Copies
 from app.gateway.doctor import Doctor
 from app.gateway.folios import Folios
 from app.gateway.guests import Guests
 from app.gateway.hotels import HotelDirectory
+from app.gateway.invalidation_repeats import InvalidationRepeats
 from app.gateway.inventory import Inventory
 from app.gateway.reads import Reads
 from app.gateway.record import Recorder
@@ -69,6 +71,8 @@ class Parts:
     gateway: Gateway
     services: VendorServices
     readiness: health.Readiness
+    bookkeeper: Bookkeeper
+    repeats: InvalidationRepeats
 
 
 @dataclass(frozen=True)
@@ -97,6 +101,7 @@ def build(settings: Settings, *, clock: Clock | None = None) -> Parts:
     stores = _stores(settings, clock)
     copies = Copies(clock)
     directory = HotelDirectory(stores.database, copies, policy, factory)
+    bookkeeper = Bookkeeper()
     hasher = IdempotencyHasher(settings.idempotency_secret_bytes())
     gateway = _gateway(
         ledger=ledger,
@@ -106,9 +111,12 @@ def build(settings: Settings, *, clock: Clock | None = None) -> Parts:
         directory=directory,
         connectors=ConnectorCache(factory),
         hasher=hasher,
+        bookkeeper=bookkeeper,
     )
     breakers = services.breakers if settings.check_pms_in_readiness else None
-    return Parts(gateway, services, health.Readiness(stores.database, stores.cache, breakers))
+    readiness = health.Readiness(stores.database, stores.cache, breakers)
+    repeats = InvalidationRepeats(stores.database, stores.cache)
+    return Parts(gateway, services, readiness, bookkeeper, repeats)
 
 
 def _stores(settings: Settings, clock: Clock) -> Stores:
@@ -130,18 +138,19 @@ def _gateway(
     directory: HotelDirectory,
     connectors: ConnectorCache,
     hasher: IdempotencyHasher,
+    bookkeeper: Bookkeeper,
 ) -> Gateway:
     database, cache = stores.database, stores.cache
     reads = Reads(ledger=ledger, cache=cache, database=database, connectors=connectors, clock=clock)
     writes = Writes(
         reads=reads,
         database=database,
-        recorder=Recorder(database, cache),
+        recorder=Recorder(database, cache, bookkeeper),
         connectors=connectors,
         hasher=hasher,
         clock=clock,
     )
-    found = Reservations(reads, database, clock)
+    found = Reservations(reads, clock)
     return Gateway(
         ledger=ledger,
         clock=clock,
@@ -166,7 +175,7 @@ def _gateway(
 async def running(parts: Parts) -> AsyncIterator[None]:
     """Keep the parts going: the first health check before the first request, the last write before the end."""
     await parts.readiness.check()
-    watch = asyncio.create_task(parts.readiness.watch())
+    watches = [asyncio.create_task(parts.readiness.watch()), asyncio.create_task(parts.repeats.watch())]
     gc.collect()
     gc.freeze()  # what start-up made stays; the collector need not look at it again
     parts.readiness.serving = True
@@ -175,10 +184,11 @@ async def running(parts: Parts) -> AsyncIterator[None]:
         yield
     finally:
         parts.readiness.serving = False
-        watch.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await watch
+        for watch in watches:
+            watch.cancel()
+        await asyncio.gather(*watches, return_exceptions=True)
         await parts.gateway.writes.aclose()
+        await parts.bookkeeper.aclose()
         await parts.gateway.reads.aclose()
         await parts.gateway.connectors.aclose()
         await parts.services.pools.aclose()

@@ -32,6 +32,7 @@ from app.store.cache import Cache
 from app.store.database import Database
 
 DEFAULT_TIMEOUT = 30.0
+SHORTEST_TIMEOUT, LONGEST_TIMEOUT = 0.1, 60.0
 
 bearer = HTTPBearer(auto_error=False, description="An API key, `pmsgw_…`.")
 
@@ -65,6 +66,7 @@ def the_gateway(request: Request) -> Gateway:
 
 
 async def the_caller(
+    request: Request,
     gateway: Annotated[Gateway, Depends(the_gateway)],
     credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)],
 ) -> Caller:
@@ -75,7 +77,21 @@ async def the_caller(
     """
     if credentials is None:
         raise Unauthorized("send an API key as Authorization: Bearer <key>")
-    return await gateway.callers.authenticate(credentials.credentials)
+    return await gateway.callers.authenticate(credentials.credentials, until=_end_of(request, gateway, _asked(request)))
+
+
+def _asked(request: Request) -> float:
+    """Read the caller's budget before it is checked: who calls is found out first, and in time, too."""
+    try:
+        asked = float(request.headers.get("x-request-timeout", DEFAULT_TIMEOUT))
+    except ValueError:
+        return DEFAULT_TIMEOUT
+    return asked if SHORTEST_TIMEOUT <= asked <= LONGEST_TIMEOUT else DEFAULT_TIMEOUT
+
+
+def _end_of(request: Request, gateway: Gateway, seconds: float) -> float:
+    spent: float = time.monotonic() - request.state.started
+    return gateway.clock.monotonic() + seconds - spent
 
 
 def until(
@@ -83,12 +99,16 @@ def until(
     gateway: Annotated[Gateway, Depends(the_gateway)],
     x_request_timeout: Annotated[
         float,
-        Header(ge=0.1, le=60, allow_inf_nan=False, description="Seconds that the caller is ready to wait, 0.1 to 60."),
+        Header(
+            ge=SHORTEST_TIMEOUT,
+            le=LONGEST_TIMEOUT,
+            allow_inf_nan=False,
+            description="Seconds that the caller is ready to wait, 0.1 to 60.",
+        ),
     ] = DEFAULT_TIMEOUT,
 ) -> float:
     """Give the moment, in the gateway's monotonic seconds, at which the caller's budget ends."""
-    spent: float = time.monotonic() - request.state.started
-    return gateway.clock.monotonic() + x_request_timeout - spent
+    return _end_of(request, gateway, x_request_timeout)
 
 
 HotelPath = Annotated[str, Path(pattern=HOTEL_ID_PATTERN, examples=["prime"])]
@@ -110,6 +130,13 @@ class Call:
     request: Request
     gateway: Gateway
     caller: Caller
+    until: float
+    """When the caller's budget ends, in the gateway's monotonic seconds."""
+
+    @property
+    def left(self) -> float:
+        """The seconds that are left of the caller's budget."""
+        return max(0.0, self.until - self.gateway.clock.monotonic())
 
     @property
     def now(self) -> datetime:
@@ -144,7 +171,7 @@ class Visit(Call):
             body=None if body is None else body.model_dump(mode="json", exclude_unset=True),
             if_match=if_match,
             key=key,
-            until=self.patience.until,
+            until=self.until,
         )
 
 
@@ -159,25 +186,27 @@ def at_hotel(scope: Scope) -> Callable[..., Awaitable[Visit]]:
         moment: Annotated[float, Depends(until)],
     ) -> Visit:
         caller.require(scope)
-        registration = await gateway.hotels.get(hotel_id, caller)
+        registration = await gateway.hotels.get(hotel_id, caller, until=moment)
         fresh = "no-cache" in request.headers.get("cache-control", "").lower()
-        return Visit(request, gateway, caller, registration, Patience(moment, fresh=fresh))
+        return Visit(request, gateway, caller, moment, registration, Patience(moment, fresh=fresh))
 
     return visit
 
 
-def with_scope(scope: Scope, *, every_hotel: bool = False) -> Callable[..., Awaitable[Call]]:
+def with_scope(scope: Scope | None, *, every_hotel: bool = False) -> Callable[..., Awaitable[Call]]:
     """Make the dependency of an endpoint that is about no hotel in particular, or about one that may not be there."""
 
     async def call(
         request: Request,
         gateway: Annotated[Gateway, Depends(the_gateway)],
         caller: Annotated[Caller, Depends(the_caller)],
+        moment: Annotated[float, Depends(until)],
     ) -> Call:
-        caller.require(scope)
+        if scope is not None:
+            caller.require(scope)
         if every_hotel and caller.hotels is not None:
             raise Forbidden("this needs an API key for all hotels")
-        return Call(request, gateway, caller)
+        return Call(request, gateway, caller, moment)
 
     return call
 
@@ -202,8 +231,7 @@ Reading = Annotated[Visit, Depends(at_hotel(Scope.READ))]
 Writing = Annotated[Visit, Depends(at_hotel(Scope.WRITE))]
 Charging = Annotated[Visit, Depends(at_hotel(Scope.CHARGES))]
 Operating = Annotated[Visit, Depends(at_hotel(Scope.OPS))]
-TheGateway = Annotated[Gateway, Depends(the_gateway)]
-TheCaller = Annotated[Caller, Depends(the_caller)]
+Calling = Annotated[Call, Depends(with_scope(None))]
 Browsing = Annotated[Call, Depends(with_scope(Scope.READ))]
 Administering = Annotated[Call, Depends(with_scope(Scope.ADMIN))]
 AdministeringAll = Annotated[Call, Depends(with_scope(Scope.ADMIN, every_hotel=True))]

@@ -2,7 +2,7 @@
 
 import hashlib
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime
 from typing import Any, Generic, Literal, TypeVar
 
@@ -72,7 +72,8 @@ def read_response(
 ) -> Response:
     """Give a read's answer: 200 with its envelope, or 304 where the caller has it already.
 
-    A stale answer is never 304: the caller must see that it is stale.
+    A stale or incomplete answer and one with more pages is never 304, nor one whose `meta` tells what the caller did
+    not ask for by name: it is not in the ETag, a hash of `data`, and would never be seen.
     """
     etag = f'"{hashlib.sha256(data).hexdigest()[:32]}"'
     headers = {
@@ -81,7 +82,8 @@ def read_response(
         "Age": str(max(0, math.floor((now - answer.as_of).total_seconds()))),
         "Cache-Control": "private, no-cache",
     }
-    if not answer.stale and etag in _tags(request.headers.get("if-none-match", "")):
+    says_it_all = answer.complete and not answer.stale and next_cursor is None and not _untold(request, answer.meta)
+    if says_it_all and _names(request.headers.get("if-none-match", ""), etag):
         return Response(status_code=304, headers=headers)
     meta = {
         "source": answer.source,
@@ -142,5 +144,11 @@ def _json(status: int, data: bytes, meta: dict[str, Any], headers: dict[str, str
     return Response(body, status_code=status, headers=headers, media_type="application/json")
 
 
-def _tags(header: str) -> set[str]:
-    return {tag.strip().removeprefix("W/") for tag in header.split(",")}
+def _untold(request: Request, meta: Mapping[str, Any]) -> list[str]:
+    """Give the members of `meta` that say more than the query did: the day of today's list, the quota."""
+    return [name for name, value in meta.items() if value is not None and request.query_params.get(name) != str(value)]
+
+
+def _names(header: str, etag: str) -> bool:
+    tags = {tag.strip().removeprefix("W/") for tag in header.split(",")}
+    return etag in tags or tags == {"*"}

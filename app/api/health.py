@@ -12,6 +12,7 @@ from pydantic import BaseModel
 from app.api import examples
 from app.core.services import Breakers
 from app.domain.errors import StorageUnavailable
+from app.gateway.patience import within
 from app.store.cache import Cache
 from app.store.database import Database
 from app.telemetry import metrics
@@ -61,7 +62,7 @@ class Readiness:
     async def watch(self) -> None:
         """Check again and again, until cancelled."""
         while True:
-            await self.check()
+            await self.check()  # raises nothing: what goes wrong is what it finds
             await asyncio.sleep(CHECK_EVERY)
 
     async def check(self) -> None:
@@ -79,20 +80,24 @@ class Readiness:
 
     async def _postgres(self) -> CheckResult:
         try:
-            async with asyncio.timeout(CHECK_TIMEOUT):
-                self.current = await self.database.is_current()
-        except (StorageUnavailable, TimeoutError):
+            self.current = await within(CHECK_TIMEOUT, self.database.is_current())
+        except StorageUnavailable:
             return CheckResult(ok=False, detail="does not answer")
+        except Exception:
+            log.exception("readiness.failed", check="postgres")
+            return CheckResult(ok=False, detail="answers with an error")
         if not self.current:
             return CheckResult(ok=False, detail="the schema is not current: run pms-gateway migrate")
         return CheckResult(ok=True, detail="answers, schema is current")
 
     async def _redis(self) -> CheckResult:
         try:
-            async with asyncio.timeout(CHECK_TIMEOUT):
-                up = await self.cache.is_up()
-        except TimeoutError:
+            up = await within(CHECK_TIMEOUT, self.cache.is_up())
+        except StorageUnavailable:
             up = False
+        except Exception:
+            log.exception("readiness.failed", check="redis")
+            return CheckResult(ok=False, detail="answers with an error")
         return CheckResult(ok=up, detail="answers" if up else "does not answer")
 
     def _vendors(self) -> Mapping[str, CheckResult]:

@@ -13,6 +13,7 @@ from fastapi import Query, Response
 from app.api.deps import Call
 from app.api.envelope import dumped, read_response
 from app.domain.errors import InvalidRequest
+from app.gateway.optional_store import spare
 from app.gateway.reads import Answer, Notice
 
 T = TypeVar("T")
@@ -43,6 +44,7 @@ async def page(
 
     Raises:
         InvalidRequest: the cursor is too old, or belongs to another list or caller.
+        StorageUnavailable: the list that the cursor belongs to cannot be looked up now.
     """
     if cursor is not None:
         return await _next_page(call, _question(call, asked), limit, cursor)
@@ -60,7 +62,8 @@ async def page(
         "meta": answer.meta,
     }
     following: str | None = f"{name}-{limit}"
-    if not await call.gateway.cache.keep_snapshot(name, orjson.dumps(kept), seconds=SNAPSHOT_SECONDS):
+    cache = call.gateway.cache
+    if not await cache.keep_snapshot(name, orjson.dumps(kept), seconds=SNAPSHOT_SECONDS, patience=spare(call.left)):
         following = None
         answer = answer.cut_short(Notice("paging_unavailable", "the rest of the list cannot be kept now; repeat later"))
     data = dumped(kind, answer.data[:limit])
@@ -69,7 +72,7 @@ async def page(
 
 async def _next_page(call: Call, question: str, limit: int, cursor: str) -> Response:
     found = _CURSOR.fullmatch(cursor)
-    payload = await call.gateway.cache.find_snapshot(found.group(1)) if found else None
+    payload = await call.gateway.cache.find_snapshot(found.group(1), patience=call.left) if found else None
     kept = orjson.loads(payload) if payload else None
     start = int(found.group(2)) if found else 0
     if found is None or kept is None or kept["question"] != question or start >= len(kept["items"]):
@@ -89,7 +92,8 @@ async def _next_page(call: Call, question: str, limit: int, cursor: str) -> Resp
 
 
 def _question(call: Call, asked: object) -> str:
-    """Tell one list of one caller from any other, whatever the page."""
+    """Tell one list of one caller from any other, whatever the page; a key that sees other hotels sees other lists."""
     query = sorted(pair for pair in call.request.query_params.multi_items() if pair[0] not in {"limit", "cursor"})
-    parts = [call.caller.client, call.request.url.path, call.revision, query, asked]
+    hotels = "all" if call.caller.hotels is None else sorted(call.caller.hotels)
+    parts = [call.caller.client, hotels, call.request.url.path, call.revision, query, asked]
     return hashlib.sha256(orjson.dumps(parts)).hexdigest()

@@ -2,7 +2,7 @@
 
 import errno
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import uvicorn
@@ -45,13 +45,27 @@ def listening_socket(host: str, port: int, *, hint: str) -> socket.socket:
     return taken
 
 
-def run_server(config: uvicorn.Config, listening: socket.socket) -> None:
+class _AnnouncingServer(uvicorn.Server):
+    """Says that it serves once it does, and its handlers for signals stand."""
+
+    def __init__(self, config: uvicorn.Config, announce: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._announce = announce
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self._announce()
+
+
+def run_server(
+    config: uvicorn.Config, listening: socket.socket, *, announce: Callable[[], None] = lambda: None
+) -> None:
     """Serve in this process until a signal comes; requests that run are finished.
 
     Raises:
         CommandError: the application did not start.
     """
-    server = uvicorn.Server(config)
+    server = _AnnouncingServer(config, announce)
     server.run(sockets=[listening])
     if not server.started:
         raise CommandError("the application did not start", status=_STARTUP_FAILED)

@@ -17,6 +17,9 @@ def simulate(
 
     with stops_quietly():
         listening = listening_socket(host, port, hint="--port chooses another one")
-        for hotel in demo_hotels(f"http://{host}:{port}"):
-            tell(f"{hotel.body['vendor']}: {hotel.body['base_url']}")
-        run_server(server_config(Simulators(), host=host, port=port), listening)
+
+        def announce() -> None:
+            for hotel in demo_hotels(f"http://{host}:{port}"):
+                tell(f"{hotel.body['vendor']}: {hotel.body['base_url']}")
+
+        run_server(server_config(Simulators(), host=host, port=port), listening, announce=announce)

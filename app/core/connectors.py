@@ -15,6 +15,7 @@ from app.core.profile import Credentials
 from app.core.secrets import SecretResolver
 from app.core.services import VendorServices
 from app.core.throttle import QuotaLeft
+from app.domain.errors import InvalidRequest, VendorAuthFailed
 from app.domain.hotel import Hotel
 
 
@@ -81,7 +82,7 @@ class ConnectorCache:
         """Lend the hotel's connector.
 
         Raises:
-            InvalidRequest: the credentials are incomplete or a reference leads nowhere.
+            VendorAuthFailed: the registered credentials are incomplete by now, or a reference leads nowhere any more.
         """
         connector = self._find(registration)
         self._used[id(connector)] += 1
@@ -120,12 +121,20 @@ class ConnectorCache:
         if connector is None or revision != registration.revision:
             if connector is not None:
                 self._leave(connector)
-            connector = self._factory.open(registration)
+            connector = self._open(registration)
             self._kept[hotel_id] = (registration.revision, connector)
         self._kept.move_to_end(hotel_id)
         if len(self._kept) > self._capacity:
             self._leave(self._kept.popitem(last=False)[1][1])
         return connector
+
+    def _open(self, registration: Registration) -> PMSAdapter:
+        """Make a connector; what was wrong with the registration is no fault of today's request."""
+        try:
+            return self._factory.open(registration)
+        except InvalidRequest as error:
+            detail = f"the credentials that this hotel is registered with cannot be used: {error.detail}"
+            raise VendorAuthFailed(detail, vendor=registration.hotel.vendor) from None
 
     def _leave(self, connector: PMSAdapter) -> None:
         self._leaving[id(connector)] = connector

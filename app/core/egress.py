@@ -6,18 +6,25 @@ connection is opened, so that a name that later resolves elsewhere leads nowhere
 
 import asyncio
 import socket
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from typing import Any, TypeAlias
 from urllib.parse import urlsplit
 
 import httpcore
+import httpx
 
 from app.domain.errors import InvalidRequest
 
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
 
+Lookup: TypeAlias = Callable[[str, int], Sequence[tuple[Any, ...]]]
+"""Gives the addresses of a host and port, as `socket.getaddrinfo` does; it blocks."""
+
+_RESOLVING_THREADS = 16
 _NAT64 = ip_network("64:ff9b::/96")
 
 
@@ -63,6 +70,8 @@ class EgressPolicy:
             raise InvalidRequest.of(field, "must be a URL") from None
         if parts.scheme not in {"http", "https"} or not host:
             raise InvalidRequest.of(field, "must be an http or https URL with a host")
+        if not _can_be_called(url):
+            raise InvalidRequest.of(field, "must name a host that can exist")
         if parts.username or parts.password or parts.query or parts.fragment:
             raise InvalidRequest.of(field, "must have no user, query or fragment")
         loopback = self._check_host(field, host)
@@ -82,6 +91,16 @@ class EgressPolicy:
         return address.is_loopback
 
 
+def _can_be_called(url: str) -> bool:
+    """Tell whether the HTTP client takes the URL: it is stricter about international names than `urlsplit`."""
+    try:
+        parsed = httpx.URL(url)
+        parsed.raw_host.decode("ascii").encode("idna")
+        return bool(parsed.host)
+    except (httpx.InvalidURL, UnicodeError):
+        return False
+
+
 def _unwrapped(address: Address) -> Address:
     """Give the IPv4 address inside an IPv6 one, where it only wraps it."""
     if isinstance(address, IPv6Address):
@@ -92,11 +111,63 @@ def _unwrapped(address: Address) -> Address:
     return address
 
 
+def _look_up(host: str, port: int) -> Sequence[tuple[Any, ...]]:
+    return socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+
+
+class Resolver:
+    """Looks names up in threads of its own, each name once at a time.
+
+    A lookup cannot be stopped and holds its thread for as long as a dead name server is silent. In the loop's own
+    few threads, a hotel or two with such a server would keep every other vendor from being connected to.
+    """
+
+    def __init__(self, lookup: Lookup = _look_up) -> None:
+        self._lookup = lookup
+        self._threads = ThreadPoolExecutor(_RESOLVING_THREADS, thread_name_prefix="resolve")
+        self._running: dict[tuple[str, int], asyncio.Future[Sequence[tuple[Any, ...]]]] = {}
+
+    async def addresses(self, host: str, port: int) -> Sequence[Address]:
+        """Give the addresses of a host, in the system's order.
+
+        Raises:
+            httpcore.ConnectError: it has none.
+        """
+        try:
+            return [ip_address(host)]
+        except ValueError:
+            pass
+        try:
+            found = await asyncio.shield(self._joined(host, port))
+        except (OSError, UnicodeError) as error:
+            raise httpcore.ConnectError("the host name cannot be resolved") from error
+        return list(dict.fromkeys(ip_address(entry[4][0]) for entry in found))
+
+    def _joined(self, host: str, port: int) -> asyncio.Future[Sequence[tuple[Any, ...]]]:
+        """Give the lookup that is running, or a new one: whoever gave up waiting left it to the next."""
+        name = (host, port)
+        if name not in self._running:
+            running = asyncio.get_running_loop().run_in_executor(self._threads, self._lookup, host, port)
+            running.add_done_callback(lambda done: self._ended(name, done))
+            self._running[name] = running
+        return self._running[name]
+
+    def _ended(self, name: tuple[str, int], done: asyncio.Future[Sequence[tuple[Any, ...]]]) -> None:
+        del self._running[name]
+        if not done.cancelled():
+            done.exception()  # nobody may be waiting any more
+
+    def close(self) -> None:
+        """Start no more lookups; those that run end by themselves."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+
 class GuardedBackend(httpcore.AsyncNetworkBackend):
     """Resolves a host itself, checks every address, and connects to one that was checked."""
 
-    def __init__(self, policy: EgressPolicy) -> None:
+    def __init__(self, policy: EgressPolicy, resolver: Resolver) -> None:
         self._policy = policy
+        self._resolver = resolver
         self._backend = httpcore.AnyIOBackend()
 
     async def connect_tcp(
@@ -114,7 +185,7 @@ class GuardedBackend(httpcore.AsyncNetworkBackend):
         """
         try:
             async with asyncio.timeout(timeout):
-                addresses = await self._resolve(host, port)
+                addresses = await self._resolver.addresses(host, port)
         except TimeoutError as error:
             raise httpcore.ConnectTimeout from error
         if not all(self._policy.permits(address) for address in addresses):
@@ -126,13 +197,6 @@ class GuardedBackend(httpcore.AsyncNetworkBackend):
             except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
                 failure = error
         raise failure
-
-    async def _resolve(self, host: str, port: int) -> Sequence[Address]:
-        try:
-            found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
-        except (OSError, UnicodeError) as error:
-            raise httpcore.ConnectError("the host name cannot be resolved") from error
-        return list(dict.fromkeys(ip_address(entry[4][0]) for entry in found))
 
     async def connect_unix_socket(
         self,

@@ -116,8 +116,8 @@ class Operation:
 
     @property
     def stands(self) -> bool:
-        """Whether a step that can be undone has been done."""
-        return bool(self._undo)
+        """Whether a step has been done and not taken back."""
+        return bool(self._results)
 
     def give_up_waiting(self) -> bool:
         """Let nothing be sent any more, if nothing was sent yet; tell whether that was in time."""

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 import httpx
 
 from app.core.body import ACCEPT_ENCODING
-from app.core.egress import EgressPolicy, GuardedBackend
+from app.core.egress import EgressPolicy, GuardedBackend, Resolver
 from app.core.profile import VendorProfile
 
 
@@ -20,6 +20,7 @@ class HttpPools:
 
     def __init__(self, policy: EgressPolicy, *, capacity: int = 500) -> None:
         self._policy = policy
+        self._resolver = Resolver()
         self._capacity = capacity
         self._tls = ssl.create_default_context()
         self._tls.minimum_version = ssl.TLSVersion.TLSv1_2
@@ -43,10 +44,11 @@ class HttpPools:
         await self._close([self._pools.pop(key) for key in idle[: max(0, surplus)]])
 
     async def aclose(self) -> None:
-        """Close all pools."""
+        """Close all pools, and look no more names up."""
         pools = list(self._pools.values())
         self._pools.clear()
         await self._close(pools)
+        self._resolver.close()
 
     async def _close(self, pools: list[httpx.AsyncClient]) -> None:
         for pool in pools:
@@ -59,7 +61,7 @@ class HttpPools:
         )
         transport = httpx.AsyncHTTPTransport(verify=self._tls, limits=limits, trust_env=False)
         # httpx has no public way to hand in a network backend; the guard against DNS rebinding needs one.
-        transport._pool._network_backend = GuardedBackend(self._policy)  # noqa: SLF001
+        transport._pool._network_backend = GuardedBackend(self._policy, self._resolver)  # noqa: SLF001
         return httpx.AsyncClient(
             transport=transport,
             timeout=httpx.Timeout(None, connect=profile.connect_timeout, pool=profile.connect_timeout),

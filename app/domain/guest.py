@@ -23,8 +23,16 @@ LanguageTag = Annotated[str, Field(pattern=r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$
 """BCP 47."""
 
 
-class Preference(Request):
+class Preference(Fact):
     """Something that a guest likes or needs."""
+
+    category: str
+    value: PersonalText
+    note: PersonalText | None = None
+
+
+class PreferenceDraft(Request):
+    """A preference to be written."""
 
     category: Code
     value: PersonalLine
@@ -105,7 +113,7 @@ class GuestDraft(Request):
 class PreferenceSet(Request):
     """The whole set of a guest's preferences."""
 
-    preferences: Annotated[tuple[Preference, ...], Field(max_length=100)]
+    preferences: Annotated[tuple[PreferenceDraft, ...], Field(max_length=100)]
 
 
 class GuestQuery(Request):

@@ -1,7 +1,7 @@
 """A hotel as registered with us, its room types and its rooms."""
 
 import re
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
 from typing import Annotated
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -118,11 +118,15 @@ class Hotel(Fact):
         local = now.astimezone(ZoneInfo(self.timezone))
         return (local.replace(tzinfo=None) - timedelta(hours=hours, minutes=minutes)).date()
 
+    def instant(self, local: datetime | None) -> datetime | None:
+        """Give the instant, in UTC, of a time that the PMS tells in the hotel's own time, without a zone."""
+        return local and local.replace(tzinfo=ZoneInfo(self.timezone)).astimezone(UTC)
+
 
 class RoomType(Fact):
     """A kind of room that is sold; `total` counts the rooms of that kind."""
 
-    room_type: Code
+    room_type: str
     name: str
     description: str | None = None
     max_occupancy: int | None = None
@@ -150,8 +154,8 @@ class RoomOccupancy(StrEnum):
 class RoomStatus(Fact):
     """A room as housekeeping and reception see it now."""
 
-    room_number: Code
-    room_type: Code | None = None
+    room_number: str
+    room_type: str | None = None
     floor: str | None = None
     cleaning: Cleaning = Cleaning.UNKNOWN
     occupancy: RoomOccupancy = RoomOccupancy.UNKNOWN

@@ -7,7 +7,6 @@ from pydantic import Field
 from app.domain.ids import HotelIdText
 from app.domain.model import Fact
 from app.domain.money import Currency, Money
-from app.domain.text import Code
 
 
 class NightAvailability(Fact):
@@ -22,7 +21,7 @@ class NightAvailability(Fact):
 class RoomTypeAvailability(Fact):
     """One room type over the nights asked for; a sold-out type is listed with 0."""
 
-    room_type: Code
+    room_type: str
     name: str
     max_occupancy: int | None = None
     nights: tuple[NightAvailability, ...]
@@ -40,7 +39,7 @@ class AvailabilityGrid(Fact):
 class RatePlan(Fact):
     """Conditions under which rooms are sold."""
 
-    rate_code: Code
+    rate_code: str
     name: str
     description: str | None = None
     currency: Currency
@@ -56,8 +55,8 @@ class NightlyRate(Fact):
 class RateQuote(Fact):
     """The price of one stay in one room; `total` is the whole stay, departure not a night."""
 
-    room_type: Code
-    rate_code: Code
+    room_type: str
+    rate_code: str
     arrival: dt.date
     departure: dt.date
     adults: int

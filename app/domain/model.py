@@ -12,7 +12,10 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 
 class Fact(BaseModel):
-    """A frozen value that leaves us; unknown members of stored copies are ignored."""
+    """A frozen value that leaves us; unknown members of stored copies are ignored.
+
+    Texts are as long as the vendor's own: one that is odd must not hide all others of a list.
+    """
 
     # A refused value may be a guest's, so that an error message never shows it.
     model_config = ConfigDict(

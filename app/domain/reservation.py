@@ -22,6 +22,7 @@ from app.domain.text import (
     PersonalText,
     TimeOfDay,
     fold,
+    is_same_text,
 )
 
 
@@ -48,9 +49,9 @@ STAYING = frozenset({ReservationStatus.IN_HOUSE})
 class ReservedRoom(Fact):
     """One room of a stay."""
 
-    room_type: Code | None = None
-    rate_code: Code | None = None
-    room_number: Code | None = None
+    room_type: str | None = None
+    rate_code: str | None = None
+    room_number: str | None = None
     arrival: date
     departure: date
     adults: int | None = None
@@ -83,9 +84,9 @@ class Reservation(Fact):
     status: ReservationStatus
     arrival: date
     departure: date
-    room_type: Code | None = None
-    rate_code: Code | None = None
-    room_number: Code | None = None
+    room_type: str | None = None
+    rate_code: str | None = None
+    room_number: str | None = None
     adults: int | None = None
     child_ages: tuple[int, ...] | None = None
     rooms: tuple[ReservedRoom, ...]
@@ -276,5 +277,5 @@ class ReservationQuery(Fact):
         return (
             all(want is None or want == have for want, have in wanted)
             and (self.statuses is None or reservation.status in self.statuses)
-            and (self.last_name is None or fold(self.last_name) == fold(reservation.guest.last_name or ""))
+            and (self.last_name is None or is_same_text(self.last_name, reservation.guest.last_name))
         )

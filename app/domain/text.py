@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from collections.abc import Callable
 from typing import Annotated
 
 import phonenumbers
@@ -12,6 +13,8 @@ _SPACES = re.compile(r"\s+")
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 _CONTROL_OR_BREAK = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+")
+_TAIL = 6
+"""How many last digits two numbers share that are the same, however they are written."""
 
 
 class PersonalText(str):
@@ -93,6 +96,32 @@ def fold(text: str) -> str:
     decomposed = unicodedata.normalize("NFKD", unicodedata.normalize("NFKC", text).casefold())
     bare = "".join(char for char in decomposed if not unicodedata.combining(char))
     return _SPACES.sub(" ", unicodedata.normalize("NFKC", bare)).strip()
+
+
+def is_same_text(wanted: str, found: str | None) -> bool:
+    """Tell whether a name or an e-mail address that was found is the one that is wanted.
+
+    What folds to nothing is no name: it is never the same as one that is missing.
+    """
+    folded = fold(wanted)
+    return folded != "" and folded == fold(found or "")
+
+
+def phone_test(wanted: str, country: str | None) -> Callable[[str | None], bool]:
+    """Give what tells whether a phone number that was found is the one that is wanted.
+
+    It is cheap for all that do not share the last digits. What holds no digit is no number and fits none.
+    """
+    folded = fold_phone(wanted, country)
+
+    def is_wanted(found: str | None) -> bool:
+        if not folded or not found:
+            return False
+        # Letters may stand for digits; only the number itself, which may be followed by an extension, is compared.
+        near = folded[-_TAIL:] in _digits(found) or any(char.isalpha() for char in found)
+        return near and folded == fold_phone(found, country)
+
+    return is_wanted
 
 
 def fold_phone(text: str, country: str | None) -> str:

@@ -29,6 +29,7 @@ from app.domain.reservation import (
     ReservationPatch,
     ReservationStatus,
 )
+from app.domain.stay import Stay
 from app.gateway.reads import Fetched, Notice, Patience
 from app.gateway.record import Done
 from app.gateway.reservations import Reservations, keep_reservations, require_sayable
@@ -63,7 +64,12 @@ class Bookings:
             warnings = _price_warning(made, draft.expected_total)
             return replace(_done(registration.hotel, made), status=201, warnings=warnings)
 
-        write = Write(capability=Capability.RESERVATION_CREATE, act=act, people=[Subject.of(draft.guest)])
+        write = Write(
+            capability=Capability.RESERVATION_CREATE,
+            act=act,
+            people=[Subject.of(draft.guest)],
+            touched=[draft.stay],
+        )
         return await self._writes.do(registration, write, order)
 
     async def modify(
@@ -71,13 +77,16 @@ class Bookings:
     ) -> Settled | Accepted:
         """Change a reservation; `If-Match` is compared with what the PMS says in the same operation."""
         ref = await self._resolve(registration, named, Capability.RESERVATION_MODIFY, order)
+        touched: list[Reservation | Stay] = []
 
         async def act(connector: PMSAdapter, op: Operation) -> Done[Reservation]:
             current = await connector.get_reservation(ref)
             _require_version(current, order.if_match)
             require_sayable(current, patch, connector.profile.vendor)
+            touched.append(current)
             if not patch.changes:
-                return _done(registration.hotel, current)
+                nothing = _done(registration.hotel, current)
+                return replace(nothing, warnings=_price_warning(current, patch.expected_total))
             if patch.expected_total is not None:
                 quote = await connector.quote_change(current, patch)
                 if quote.total != patch.expected_total:
@@ -89,7 +98,7 @@ class Bookings:
             )
 
         people = [Subject.reached_by(patch.guest)] if patch.guest else []
-        write = Write(capability=Capability.RESERVATION_MODIFY, act=act, target=ref, people=people)
+        write = Write(capability=Capability.RESERVATION_MODIFY, act=act, target=ref, people=people, touched=touched)
         return await self._writes.do(registration, write, order)
 
     async def cancel(
@@ -170,12 +179,13 @@ def _done(hotel: Hotel, value: Reservation, *, before: Reservation | None = None
     async def keep(work: UnitOfWork, kept: Reservation, fetched: Fetched) -> None:
         await keep_reservations(work, hotel, [kept], fetched)
 
+    stays = [value, before] if before else [value]
     return Done(
         value=value,
         target=value.id,
-        touched=[value, before] if before else [value],
+        touched=stays,
         before=before and before.model_dump(mode="json"),
-        people=[Subject.of(value.guest)],
+        people=[Subject(reservation_id=value.id), *(Subject.of(stay.guest) for stay in stays)],
         keep=keep,
     )
 

@@ -49,18 +49,18 @@ class Callers:
         self._database = database
         self._copies = copies
 
-    async def authenticate(self, token: str) -> Caller:
-        """Find the holder of `token`.
+    async def authenticate(self, token: str, *, until: float = float("inf")) -> Caller:
+        """Find the holder of `token`, by `until` (monotonic seconds).
 
         Raises:
             Unauthorized: no live key has this token.
             StorageUnavailable: the keys cannot be read and no copy is recent enough.
         """
         presented = token_hash(token)
-        keys = await self._copies.get("api_keys", self._load)
+        keys = await self._copies.get("api_keys", self._load, until=until)
         key = keys.get(presented)
         if key is None:
-            keys = await self._copies.get("api_keys", self._load, newest=True)
+            keys = await self._copies.get("api_keys", self._load, newest=True, until=until)
             key = keys.get(presented)
         if key is None or not hmac.compare_digest(key.key_hash, presented):
             raise Unauthorized("this API key is not valid")

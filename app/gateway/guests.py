@@ -10,7 +10,7 @@ from app.domain.errors import ConflictRefused
 from app.domain.guest import GuestDraft, GuestProfile, GuestQuery, OnConflict, PreferenceSet
 from app.domain.hotel import Hotel
 from app.domain.ids import unescape_ref
-from app.domain.text import fold, fold_phone
+from app.domain.text import is_same_text, phone_test
 from app.gateway import invalidation
 from app.gateway.reads import Answer, Fetched, Held, Patience, Read, Reads
 from app.gateway.record import Done
@@ -107,12 +107,9 @@ class Guests:
 def matches(guest: GuestProfile, query: GuestQuery, hotel: Hotel) -> bool:
     """Tell whether a profile is one that was asked for; vendors' own filters may be wider."""
     return (
-        (query.email is None or fold(query.email) == fold(guest.email or ""))
-        and (query.last_name is None or fold(query.last_name) == fold(guest.last_name or ""))
-        and (
-            query.phone is None
-            or fold_phone(query.phone, hotel.country) == fold_phone(guest.phone or "", hotel.country)
-        )
+        (query.email is None or is_same_text(query.email, guest.email))
+        and (query.last_name is None or is_same_text(query.last_name, guest.last_name))
+        and (query.phone is None or phone_test(query.phone, hotel.country)(guest.phone))
     )
 
 
@@ -129,7 +126,7 @@ async def _existing(connector: PMSAdapter, draft: GuestDraft, hotel: Hotel) -> G
         return None
     query = GuestQuery(email=draft.email)
     found = [one for one in await connector.search_guests(query) if matches(one, query, hotel)]
-    agreeing = [one for one in found if fold(one.last_name or "") == fold(draft.last_name or "")]
+    agreeing = [one for one in found if is_same_text(draft.last_name or "", one.last_name)]
     if agreeing:
         return min(agreeing, key=lambda one: (len(one.id), one.id))
     if found and draft.on_conflict is OnConflict.REFUSE:

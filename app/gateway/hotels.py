@@ -1,14 +1,16 @@
 """The registered hotels: who may see them, and how they are put, changed and erased."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from pydantic import ConfigDict, Field, SecretStr
+import structlog
+from pydantic import ConfigDict, Field, SecretStr, ValidationError
 
 from app.core.connectors import ConnectorFactory, Registration
 from app.core.discovery import adapter_class, parse_credentials, parse_options
 from app.core.egress import EgressPolicy
-from app.domain.errors import InvalidRequest, UnknownResource
+from app.domain.errors import GatewayError, InvalidRequest, StorageUnavailable, UnknownResource
 from app.domain.hotel import CachePolicy, Hotel, HotelOptions, SyncResource, SyncSchedule, TimeZoneName, default_sync
 from app.domain.model import Request
 from app.domain.money import Currency
@@ -21,6 +23,8 @@ from app.store.hotels import HotelPut, HotelRecord
 from app.telemetry import context
 
 _HOTELS = "hotels"
+
+log = structlog.get_logger()
 
 
 class OptionsDraft(HotelOptions):
@@ -47,6 +51,14 @@ class HotelDraft(Request):
     cache: CachePolicy = Field(default_factory=CachePolicy)
 
 
+@dataclass(frozen=True, slots=True)
+class Unusable:
+    """A stored hotel that this version of the gateway, or its keys, can make nothing of."""
+
+    reason: str
+    revision: int
+
+
 class HotelDirectory:
     """All hotels, from a per-process copy; written through to Postgres."""
 
@@ -55,23 +67,26 @@ class HotelDirectory:
         self._copies = copies
         self._policy = policy
         self._factory = factory
+        self._reported: set[tuple[str, int]] = set()
+        """The unusable hotels, by id and revision, that the log knows of."""
 
-    async def get(self, hotel_id: str, caller: Caller) -> Registration:
-        """Give a hotel with what is needed to speak for it.
+    async def get(self, hotel_id: str, caller: Caller, *, until: float = float("inf")) -> Registration:
+        """Give a hotel with what is needed to speak for it, by `until` (monotonic seconds).
 
         Raises:
             UnknownResource: there is none, or the caller may not see it; the two are told alike.
+            StorageUnavailable: what is stored of it cannot be used.
         """
-        found = (await self._all()).get(hotel_id) if caller.may_see(hotel_id) else None
-        if found is None and caller.may_see(hotel_id):
-            found = (await self._all(newest=True)).get(hotel_id)
-        if found is None:
-            raise UnknownResource("there is no such hotel")
+        found = await self._find(hotel_id, caller, until)
+        if isinstance(found, Unusable):
+            raise StorageUnavailable(f"what is stored of this hotel cannot be used: {found.reason}; put it again")
         return found
 
-    async def visible(self, caller: Caller) -> list[Hotel]:
-        """Give all hotels that the caller may see, by id."""
-        return [one.hotel for one in (await self._all()).values() if caller.may_see(one.hotel.id)]
+    async def visible(self, caller: Caller, *, until: float = float("inf")) -> list[Hotel]:
+        """Give all hotels that the caller may see and that can be used, by id."""
+        found = (await self._all(until)).values()
+        hotels = [one.hotel for one in found if isinstance(one, Registration) and caller.may_see(one.hotel.id)]
+        return sorted(hotels, key=lambda hotel: hotel.id)
 
     async def put(self, hotel_id: str, draft: HotelDraft, caller: Caller) -> tuple[Hotel, bool]:
         """Register or change a hotel; the PMS is not asked. Gives the hotel and whether it is new.
@@ -80,37 +95,43 @@ class HotelDirectory:
             InvalidRequest: a field is wrong, or the host changes without credentials in the same body.
         """
         hotel = self._checked(hotel_id, draft)
-        async with self._database.unit_of_work() as work:
-            before = await work.hotels.find(hotel_id, lock=True)
-            _require_credentials_for_new_host(before, hotel, draft)
-            if draft.credentials is not None:
-                self._factory.open(Registration(hotel, draft.credentials, revision=0))
-            put: HotelPut = await work.hotels.put(hotel, credentials=draft.credentials)
-            await work.audit.append(
-                AuditEntry(
-                    actor=caller.client,
-                    hotel_id=hotel_id,
-                    operation="hotel.put",
-                    target=None,
-                    outcome="succeeded",
-                    correlation_id=context.current("correlation_id"),
-                    after=hotel.model_dump(mode="json"),
+        try:
+            async with self._database.unit_of_work() as work:
+                before = await work.hotels.find(hotel_id, lock=True)
+                _require_credentials_for_new_host(before, hotel, draft)
+                if draft.credentials is not None:
+                    self._require_credentials_found(draft.vendor, draft.credentials)
+                put: HotelPut = await work.hotels.put(hotel, credentials=draft.credentials)
+                await work.audit.append(
+                    AuditEntry(
+                        actor=caller.client,
+                        hotel_id=hotel_id,
+                        operation="hotel.put",
+                        target=None,
+                        outcome="succeeded",
+                        correlation_id=context.current("correlation_id"),
+                        after=hotel.model_dump(mode="json"),
+                    )
                 )
-            )
-        self._copies.forget(_HOTELS)
+        finally:
+            self._copies.forget(_HOTELS)  # who left before the end does not know whether it was stored
         return hotel, put.created
 
-    async def delete(self, hotel_id: str, caller: Caller) -> None:
-        """Erase a hotel with all data under its id.
+    async def delete(self, hotel_id: str, caller: Caller, *, until: float = float("inf")) -> None:
+        """Erase a hotel with all data under its id, by `until` (monotonic seconds); the PMS is untouched.
 
         Raises:
             UnknownResource: there is no such hotel for this caller.
             ConflictRefused: it has operations that are not settled.
         """
-        await self.get(hotel_id, caller)
-        async with self._database.unit_of_work() as work:
-            await work.hotels.delete(hotel_id, actor=caller.client, correlation_id=context.current("correlation_id"))
-        self._copies.forget(_HOTELS)
+        await self._find(hotel_id, caller, until)
+        try:
+            async with self._database.unit_of_work() as work:
+                await work.hotels.delete(
+                    hotel_id, actor=caller.client, correlation_id=context.current("correlation_id")
+                )
+        finally:
+            self._copies.forget(_HOTELS)
 
     def _checked(self, hotel_id: str, draft: HotelDraft) -> Hotel:
         try:
@@ -126,17 +147,49 @@ class HotelDirectory:
         values = draft.model_dump(exclude={"credentials", "options", "sync", "cache"})
         return Hotel(id=hotel_id, options=options, sync=draft.sync, cache=draft.cache, **values)
 
-    async def _all(self, *, newest: bool = False) -> Mapping[str, Registration]:
-        return await self._copies.get(_HOTELS, self._load, newest=newest)
+    def _require_credentials_found(self, vendor: str, credentials: Mapping[str, SecretStr]) -> None:
+        """Look references up, so that one that leads nowhere is told now and not at the first call."""
+        resolved = {name: self._factory.secrets.resolve(name, value) for name, value in credentials.items()}
+        parse_credentials(vendor, resolved)
 
-    async def _load(self) -> dict[str, Registration]:
+    async def _find(self, hotel_id: str, caller: Caller, until: float) -> Registration | Unusable:
+        found = None
+        if caller.may_see(hotel_id):
+            found = (await self._all(until)).get(hotel_id) or (await self._all(until, newest=True)).get(hotel_id)
+        if found is None:
+            raise UnknownResource("there is no such hotel")
+        return found
+
+    async def _all(self, until: float, *, newest: bool = False) -> Mapping[str, Registration | Unusable]:
+        return await self._copies.get(_HOTELS, self._load, newest=newest, until=until)
+
+    async def _load(self) -> dict[str, Registration | Unusable]:
         async with self._database.unit_of_work() as work:
             records = await work.hotels.all()
-        return {record.id: _registration(record) for record in records}
+        made = {record.id: _registration(record) for record in records}
+        self._report(made)
+        return made
+
+    def _report(self, made: Mapping[str, Registration | Unusable]) -> None:
+        """Log an unusable hotel once for each of its revisions, not with every load."""
+        unusable = {(hotel_id, one.revision): one for hotel_id, one in made.items() if isinstance(one, Unusable)}
+        for (hotel_id, revision), one in unusable.items():
+            if (hotel_id, revision) not in self._reported:
+                log.error("hotel.unusable", hotel_id=hotel_id, reason=one.reason)
+        self._reported = set(unusable)
 
 
-def _registration(record: HotelRecord) -> Registration:
-    hotel = record.as_hotel(parse_options(record.vendor, record.options))
+def _registration(record: HotelRecord) -> Registration | Unusable:
+    """Make what speaks for a stored hotel; one that is broken must not break the others."""
+    if record.credentials is None:
+        return Unusable("no key of this gateway opens its credentials", record.revision)
+    try:
+        hotel = record.as_hotel(parse_options(record.vendor, record.options))
+    except GatewayError as error:
+        return Unusable(error.detail, record.revision)
+    except ValidationError as error:
+        fault = error.errors(include_input=False, include_url=False)[0]
+        return Unusable(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}", record.revision)
     return Registration(hotel, record.credentials, record.revision)
 
 

@@ -1,7 +1,7 @@
 """An operation whose steps are committed to Postgres: what an adapter's write method is handed."""
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -9,11 +9,17 @@ import structlog
 
 from app.core.operation import Operation
 from app.domain.errors import Outcome, OutcomeUnknown, StorageUnavailable, VendorUnavailable
+from app.domain.reservation import Reservation
+from app.domain.stay import Stay
+from app.gateway.patience import within
 from app.store.database import Database
 from app.store.operations import OperationRecord
 from app.store.steps import StepStatus
 
 T = TypeVar("T")
+
+STEP_SECONDS = 1.0
+"""How long the next step, or the answer, waits for a step to be recorded."""
 
 log = structlog.get_logger()
 
@@ -28,7 +34,11 @@ class DurableOperation(Operation):
     unrecorded: bool = False
     """Whether something was done that could not be written down; it will be settled by reading."""
 
-    _call: asyncio.Task[Any] | None = None
+    touched: Sequence[Reservation | Stay] = ()
+    """The stays that it may have changed when it fails."""
+    invalidation: int | None = None
+    """The row that says which cache generations it moves, once it is written."""
+    _gave_up: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def run(self, act: Coroutine[Any, Any, T]) -> T:
         """Run the adapter's part, so that giving up waiting can end it while nothing was sent.
@@ -36,17 +46,20 @@ class DurableOperation(Operation):
         Raises:
             VendorUnavailable: it was given up.
         """
-        self._call = call = asyncio.create_task(act)
-        await asyncio.wait({call})
-        if call.cancelled():
+        call = asyncio.create_task(act)
+        gave_up = asyncio.create_task(self._gave_up.wait())
+        await asyncio.wait({call, gave_up}, return_when=asyncio.FIRST_COMPLETED)
+        gave_up.cancel()
+        if not call.done():
+            call.cancel()  # it may take its time to end, for nobody
             raise VendorUnavailable("the PMS could not be reached in time, nothing was sent")
         return call.result()
 
     def give_up_waiting(self) -> bool:
         """Let nothing be sent any more, if nothing was sent yet, and end what still waits to be."""
         in_time = super().give_up_waiting()
-        if in_time and self._call is not None:
-            self._call.cancel()
+        if in_time:
+            self._gave_up.set()
         return in_time
 
     async def load(self) -> None:
@@ -60,6 +73,8 @@ class DurableOperation(Operation):
         self._results = {step.name: step.result for step in steps if step.status is StepStatus.DONE and step.result}
 
     async def _started(self, name: str) -> None:
+        if self.unrecorded:
+            raise OutcomeUnknown("what was done before could not be recorded, so nothing more is sent")
         async with self.database.unit_of_work() as work:
             mine = await work.steps.start(self.record.id, owner=self.owner, name=name, reference=self.reference(name))
         if not mine:
@@ -79,15 +94,18 @@ class DurableOperation(Operation):
     async def _note(self, name: str, status: StepStatus, result: bytes | None) -> None:
         """Write down how a step ended. Failing to must not hide from the caller what the vendor has answered."""
         try:
-            async with self.database.unit_of_work() as work:
-                await work.steps.finish(
-                    self.record.id,
-                    hotel_id=self.record.hotel_id,
-                    owner=self.owner,
-                    name=name,
-                    status=status,
-                    result=result,
-                )
+            self.unrecorded = not await within(STEP_SECONDS, self._finish_step(name, status, result))
         except StorageUnavailable:
             self.unrecorded = True
             log.warning("operation.step.not_recorded", operation_id=self.record.id, step=name, outcome=status.value)
+
+    async def _finish_step(self, name: str, status: StepStatus, result: bytes | None) -> bool:
+        async with self.database.unit_of_work() as work:
+            return await work.steps.finish(
+                self.record.id,
+                hotel_id=self.record.hotel_id,
+                owner=self.owner,
+                name=name,
+                status=status,
+                result=result,
+            )

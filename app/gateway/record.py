@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Generic, TypeVar
 
-import structlog
 from pydantic import BaseModel
 
 from app.domain.capability import Capability
@@ -15,8 +14,10 @@ from app.domain.event import EventType
 from app.domain.hotel import Hotel
 from app.domain.reservation import Reservation
 from app.domain.stay import Stay
+from app.gateway.bookkeeper import Bookkeeper
 from app.gateway.invalidation import moved_by
 from app.gateway.operation import DurableOperation
+from app.gateway.patience import within
 from app.gateway.reads import Fetched, Notice
 from app.store.audit import AuditEntry
 from app.store.cache import Cache
@@ -27,7 +28,7 @@ from app.telemetry import metrics
 
 T = TypeVar("T")
 
-log = structlog.get_logger()
+CONFIRM_SECONDS = 0.5
 
 EVENTS = {
     Capability.RESERVATION_CREATE: EventType.RESERVATION_CREATED,
@@ -70,58 +71,87 @@ class Done(Generic[T]):
 
 
 class Recorder:
-    """Writes down how operations ended."""
+    """Writes down how operations ended, and makes outdated what was read before them."""
 
-    def __init__(self, database: Database, cache: Cache) -> None:
+    def __init__(self, database: Database, cache: Cache, bookkeeper: Bookkeeper) -> None:
         self._database = database
         self._cache = cache
+        self._bookkeeper = bookkeeper
 
-    async def record(self, hotel: Hotel, operation: DurableOperation, done: Done[T], now: datetime) -> None:
-        """Write a success down, then make outdated what was read before it.
+    async def record(self, hotel: Hotel, operation: DurableOperation, done: Done[T], now: datetime) -> bool:
+        """Write a success down, then move the cache; gives whether it is written by now, or will be later."""
+        resources = moved_by(operation.record.kind, done.touched)
 
-        The write takes its read number now that the vendor has answered, so that no earlier read replaces it.
+        async def work() -> None:
+            if await self._write_success(hotel, operation, done, now, resources):
+                _count(hotel, operation.record.kind, done, now)
 
-        Raises:
-            StorageUnavailable: nothing of it was written; the cache is moved all the same.
-        """
-        capability = operation.record.kind
-        resources = moved_by(capability, done.touched)
-        try:
-            read_no = await self._database.next_read_no()
-            async with self._database.unit_of_work() as work:
-                subjects = work.subjects_of(hotel, done.people)
-                first = await self._finish(work, operation, done, subjects, now)
-                if done.keep is not None:
-                    await done.keep(work, done.value, Fetched(read_no, now))
-                await self._audit(work, operation, "succeeded", done, subjects)
-                await work.outbox.append(
-                    hotel.id, EVENTS[capability], {"target": done.target or operation.record.target}, subjects=subjects
-                )
-                invalidation = await work.invalidations.add(hotel.id, resources)
-        finally:
-            moved = await self._cache.move(hotel.id, resources)
-        if moved:
-            with suppress(StorageUnavailable):  # everything is recorded; moving the cache once more does no harm
-                async with self._database.unit_of_work() as work:
-                    await work.invalidations.confirm([invalidation.id])
-        if first:
-            _count(hotel, capability, done, now)
+        written = await self._bookkeeper.write("success", work)
+        if await self._cache.move(hotel.id, resources) and written:
+            await self._confirm(operation)
+        return written
 
     async def note_failure(self, operation: DurableOperation, result: Result, *, outcome: str) -> None:
-        """Write down that an operation did not succeed, or that nobody knows yet.
+        """Write down that an operation did not succeed, or that nobody knows yet."""
 
-        Raises:
-            StorageUnavailable: it was not written.
-        """
-        async with self._database.unit_of_work() as work:
-            await work.operations.finish(operation.record.id, owner=operation.owner, result=result)
-            await self._audit(work, operation, outcome, None, operation.record.subjects)
+        async def work() -> None:
+            async with self._database.unit_of_work() as unit:
+                if await unit.operations.finish(operation.record.id, owner=operation.owner, result=result):
+                    await self._audit(unit, operation, outcome, None, operation.record.subjects)
+
+        await self._bookkeeper.write(outcome, work)
         await self.show_pending(operation)
 
+    async def forget(self, operation: DurableOperation) -> None:
+        """Drop an operation of which nothing was sent, so that its key is free for any request."""
+
+        async def work() -> None:
+            async with self._database.unit_of_work() as unit:
+                await unit.operations.forget(operation.record.id, owner=operation.owner)
+
+        await self._bookkeeper.write("forgotten", work)
+
     async def show_pending(self, operation: DurableOperation) -> None:
-        """Let the next read of what an operation is about say whether the operation is still pending."""
-        if operation.record.target is not None:
-            await self._cache.move(operation.record.hotel_id, moved_by(operation.record.kind, ()))
+        """Let the next read say that an operation is pending, and not trust what it may have changed."""
+        if operation.record.target is not None or operation.touched:
+            await self._cache.move(operation.record.hotel_id, moved_by(operation.record.kind, operation.touched))
+
+    async def _write_success(
+        self,
+        hotel: Hotel,
+        operation: DurableOperation,
+        done: Done[T],
+        now: datetime,
+        resources: Sequence[str],
+    ) -> bool:
+        """Write outcome, copy, audit, event and invalidation in one transaction; once, however often it is tried.
+
+        The write takes its read number now that the vendor has answered, so that no earlier read replaces it.
+        """
+        read_no = await self._database.next_read_no()
+        async with self._database.unit_of_work() as work:
+            subjects = sorted({*operation.record.subjects, *work.subjects_of(hotel, done.people)})
+            if not await self._finish(work, operation, done, subjects, now):
+                return False
+            if done.keep is not None:
+                await done.keep(work, done.value, Fetched(read_no, now))
+            await self._audit(work, operation, "succeeded", done, subjects)
+            target = done.target or operation.record.target
+            event = EVENTS[operation.record.kind]
+            await work.outbox.append(hotel.id, event, {"target": target}, subjects=subjects)
+            operation.invalidation = (await work.invalidations.add(hotel.id, resources)).id
+        return True
+
+    async def _confirm(self, operation: DurableOperation) -> None:
+        """Note that the cache was moved; where that fails it is moved once more, which does no harm."""
+        if operation.invalidation is None:
+            return
+        with suppress(StorageUnavailable):
+            await within(CONFIRM_SECONDS, self._confirmed(operation.invalidation))
+
+    async def _confirmed(self, invalidation: int) -> None:
+        async with self._database.unit_of_work() as work:
+            await work.invalidations.confirm([invalidation])
 
     async def _finish(
         self, work: UnitOfWork, operation: DurableOperation, done: Done[T], subjects: Sequence[bytes], now: datetime

@@ -1,7 +1,7 @@
 """Reading reservations: one, by what is known of it, and the day's lists."""
 
 from collections.abc import Sequence
-from datetime import date
+from datetime import date, timedelta
 
 import structlog
 
@@ -12,23 +12,23 @@ from app.core.discovery import adapter_class
 from app.domain.capability import Capability
 from app.domain.errors import (
     CapabilityNotSupported,
+    ConflictRefused,
     GatewayError,
     InvalidRequest,
     MultiRoom,
     NotFound,
-    StorageUnavailable,
 )
 from app.domain.hotel import Hotel
 from app.domain.ids import CONFIRMATION_PREFIX, VendorRef, unescape_ref
 from app.domain.inventory import RateQuote
 from app.domain.reservation import ARRIVING, DEPARTING, STAYING, Reservation, ReservationPatch, ReservationQuery
 from app.gateway import invalidation
-from app.gateway.patience import storage_within
-from app.gateway.reads import STORE_SECONDS, Answer, Fetched, Held, Patience, Read, Reads, may_be_stale
-from app.store.database import Database, UnitOfWork
+from app.gateway.reads import LAST_SECONDS, STORE_SECONDS, Answer, Fetched, Held, Patience, Read, Reads, may_be_stale
+from app.store.database import UnitOfWork
 from app.store.passes import FullPass
 
 LIST_TTL = 60.0
+_DAY = timedelta(days=1)
 _NEVER_EMPTY = ("arrival", "departure", "room_type", "rate_code", "adults", "guest")
 
 log = structlog.get_logger()
@@ -37,9 +37,8 @@ log = structlog.get_logger()
 class Reservations:
     """The reservations of a hotel."""
 
-    def __init__(self, reads: Reads, database: Database, clock: Clock) -> None:
+    def __init__(self, reads: Reads, clock: Clock) -> None:
         self._reads = reads
-        self._database = database
         self._clock = clock
 
     async def get(self, registration: Registration, named: str, patience: Patience) -> Answer[Reservation]:
@@ -51,21 +50,21 @@ class Reservations:
         ref = await self.resolve(registration, named, Capability.RESERVATION_GET, patience)
         hotel = registration.hotel
 
-        async def ask(connector: PMSAdapter) -> Reservation:
-            found = await connector.get_reservation(ref)
-            return (await self._with_pending(hotel, [found]))[0]
+        async def join(work: UnitOfWork, found: Reservation) -> Reservation:
+            return (await _joined(work, hotel, [found]))[0]
 
         async def keep(work: UnitOfWork, found: Reservation, fetched: Fetched) -> None:
             await keep_reservations(work, hotel, [found], fetched)
 
         async def held(work: UnitOfWork) -> Held[Reservation] | None:
             stored = await work.reservations.find(hotel.id, ref)
-            return Held((await _joined(work, hotel, [stored.value]))[0], stored.as_of) if stored else None
+            return Held(await join(work, stored.value), stored.as_of) if stored else None
 
         read = Read[Reservation](
             capability=Capability.RESERVATION_GET,
             kind=Reservation,
-            ask=ask,
+            ask=lambda connector: connector.get_reservation(ref),
+            join=join,
             params=ref,
             resources=(invalidation.RESERVATIONS,),
             ttl=hotel.cache.reservation_ttl,
@@ -84,6 +83,7 @@ class Reservations:
         Raises:
             CapabilityNotSupported: the vendor cannot do what is `wanted` of the reservation; nothing was sent.
             NotFound: no reservation has this confirmation number.
+            ConflictRefused: more than one has it.
         """
         self._reads.require(registration, wanted)
         if not named.startswith(CONFIRMATION_PREFIX):
@@ -92,20 +92,22 @@ class Reservations:
         try:
             found = await self.search(registration, ReservationQuery(confirmation_number=number), patience)
         except GatewayError as error:
-            stored = await self._stored_under(registration.hotel, number) if may_be_stale(error) else None
+            can_help = may_be_stale(error)
+            stored = await self._stored_under(registration.hotel, number, patience) if can_help else None
             if stored is None:
                 raise
             return stored
         if not found.data:
             raise NotFound("there is no reservation with this confirmation number", vendor=registration.hotel.vendor)
+        if len(found.data) > 1:
+            raise ConflictRefused("several reservations share this confirmation number; name the one by its id")
         return found.data[0].id
 
-    async def _stored_under(self, hotel: Hotel, number: str) -> VendorRef | None:
-        try:
-            async with storage_within(STORE_SECONDS), self._database.unit_of_work() as work:
-                stored = await work.reservations.find_by_confirmation(hotel, number)
-        except StorageUnavailable:
-            return None
+    async def _stored_under(self, hotel: Hotel, number: str, patience: Patience) -> VendorRef | None:
+        stored = await self._reads.store.ask(
+            min(STORE_SECONDS, max(LAST_SECONDS, patience.left(self._clock.monotonic()))),
+            lambda work: work.reservations.find_by_confirmation(hotel, number),
+        )
         return stored.value.id if stored else None
 
     async def search(
@@ -155,7 +157,7 @@ class Reservations:
         return await self._reads.answer(registration, read, patience)
 
     async def business_date(self, registration: Registration, patience: Patience) -> date:
-        """Give the PMS's business date where it has one and can be asked, else the hotel's civil date."""
+        """Give the PMS's business date where it has one, not older than a day, else the hotel's civil date."""
         hotel = registration.hotel
         if adapter_class(hotel.vendor).has_business_date():
             read = Read[date | None](
@@ -170,7 +172,8 @@ class Reservations:
             except GatewayError as error:
                 log.info("business_date.unknown", hotel_id=hotel.id, code=error.code)
             else:
-                if answer.data is not None and not answer.stale:
+                # A PMS that is away has not closed its day either, for all that is known: nearer than any clock.
+                if answer.data is not None and self._clock.now() - answer.as_of < _DAY:
                     return answer.data
         return hotel.civil_date(self._clock.now())
 
@@ -189,7 +192,10 @@ class Reservations:
 
         async def ask(connector: PMSAdapter) -> list[Reservation]:
             found = [one for one in await connector.search_reservations(query) if query.matches(one)]
-            return await self._with_pending(hotel, sorted(found, key=lambda one: one.sort_key))
+            return sorted(found, key=lambda one: one.sort_key)
+
+        async def join(work: UnitOfWork, found: list[Reservation]) -> list[Reservation]:
+            return await _joined(work, hotel, found)
 
         async def keep(work: UnitOfWork, found: list[Reservation], fetched: Fetched) -> None:
             await keep_reservations(work, hotel, found, fetched)
@@ -203,27 +209,19 @@ class Reservations:
             stored = await work.reservations.seen_in(
                 full_pass, arrival=query.arrival, departure=query.departure, statuses=query.statuses
             )
-            items = await _joined(work, hotel, stored.items)
-            return Held(items, full_pass.finished_at, complete=stored.complete)
+            return Held(await join(work, stored.items), full_pass.finished_at, complete=stored.complete)
 
         return Read(
             capability=Capability.RESERVATION_SEARCH,
             kind=list[Reservation],
             ask=ask,
+            join=join,
             params=[query.model_dump(mode="json", exclude={"statuses"}), sorted(query.statuses or ())],
             resources=(invalidation.RESERVATIONS,),
             ttl=LIST_TTL,
             keep=keep,
             held=held,
         )
-
-    async def _with_pending(self, hotel: Hotel, found: list[Reservation]) -> list[Reservation]:
-        """Join the writes that are not settled yet; without Postgres there is none to speak of."""
-        try:
-            async with storage_within(STORE_SECONDS), self._database.unit_of_work() as work:
-                return await _joined(work, hotel, found)
-        except StorageUnavailable:
-            return found
 
 
 async def keep_reservations(work: UnitOfWork, hotel: Hotel, found: Sequence[Reservation], fetched: Fetched) -> None:

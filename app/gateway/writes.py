@@ -32,13 +32,19 @@ from app.domain.errors import (
     StorageUnavailable,
     Told,
     UnknownResource,
+    VendorLacks,
     VendorRejected,
     VendorUnavailable,
+    VersionMoved,
 )
+from app.domain.hotel import Hotel
 from app.domain.ids import OperationId, VendorRef
+from app.domain.reservation import Reservation
+from app.domain.stay import Stay
 from app.gateway.callers import Caller
+from app.gateway.mapping_faults import contract_kept
 from app.gateway.operation import DurableOperation
-from app.gateway.patience import storage_within
+from app.gateway.patience import within
 from app.gateway.reads import STORE_SECONDS, Notice, Reads
 from app.gateway.record import Done, Recorder
 from app.store.crypto import IdempotencyHasher
@@ -81,6 +87,8 @@ class Write(Generic[T]):
     """The reservation, guest or room that it is about, where there is one already."""
     people: Sequence[Subject] = ()
     """Whose data the request holds."""
+    touched: Sequence[Reservation | Stay] = ()
+    """The stays whose availability it may change, as far as they are known by the time that it fails."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +131,7 @@ class Writes:
         self._clock = clock
         self._owner = f"{os.getpid()}-{uuid4().hex[:12]}"
         self._running: set[asyncio.Task[Settled | Accepted]] = set()
+        self._dropping: set[asyncio.Task[None]] = set()
 
     async def do(self, registration: Registration, write: Write[T], order: Order) -> Settled | Accepted:
         """Do a write, or say what became of it when its key was seen before.
@@ -136,13 +145,8 @@ class Writes:
         record, fresh = await self._begin(registration, write, order, budget)
         if not fresh:
             return self._told_before(record)
-        operation = DurableOperation(
-            id=record.id,
-            not_after=self._clock.monotonic() + budget,
-            record=record,
-            database=self._database,
-            owner=self._owner,
-        )
+        operation = self._operation(record, budget)
+        operation.touched = write.touched
         with context.about(operation=write.capability, hotel_id=registration.hotel.id, operation_id=record.id):
             task = asyncio.create_task(self._run(registration, write, operation))
         self._running.add(task)
@@ -151,7 +155,7 @@ class Writes:
 
     async def aclose(self) -> None:
         """Let the writes that are under way end."""
-        await asyncio.gather(*self._running, return_exceptions=True)
+        await asyncio.gather(*self._running, *self._dropping, return_exceptions=True)
 
     async def _begin(
         self, registration: Registration, write: Write[T], order: Order, budget: float
@@ -160,43 +164,70 @@ class Writes:
 
         Gives the operation and whether it is to be run now.
         """
-        if order.until <= self._clock.monotonic():
+        left = order.until - self._clock.monotonic()
+        if left <= 0:
             raise DeadlineExceeded("the time for this ended before it could begin")
-        hotel = registration.hotel
+        task = asyncio.create_task(self._begun(registration.hotel, write, order, timedelta(seconds=budget)))
+        done, _ = await asyncio.wait({task}, timeout=left)
+        if not done:
+            # It may still be committed; nobody was told of it then, and its key has to stay free.
+            task.add_done_callback(self._drop)
+            raise StorageUnavailable("the gateway's database does not answer in time")
+        return task.result()
+
+    async def _begun(
+        self, hotel: Hotel, write: Write[T], order: Order, budget: timedelta
+    ) -> tuple[OperationRecord, bool]:
+        async with self._database.unit_of_work() as work:
+            intent = self._intent(work, hotel, write, order, budget)
+            begun = await work.operations.begin(intent)
+            if begun.created:
+                return begun.operation, True
+            if begun.operation.fingerprint != intent.fingerprint:
+                raise IdempotencyKeyReused("this Idempotency-Key was used for another request")
+            if not begun.operation.runs_again:
+                return begun.operation, False
+            again = await work.operations.run_again(begun.operation.id, owner=self._owner, budget=budget)
+        return (again, True) if again else (await self.find(begun.operation.id), False)
+
+    def _intent(self, work: UnitOfWork, hotel: Hotel, write: Write[T], order: Order, budget: timedelta) -> Intent:
         fingerprint = self._hasher.fingerprint(
             method=order.method, path=order.path, if_match=order.if_match, body=order.body
         )
         key_hash = order.key and self._hasher.key_hash(client=order.caller.client, hotel_id=hotel.id, key=order.key)
-        async with storage_within(order.until - self._clock.monotonic()), self._database.unit_of_work() as work:
-            people = [*write.people, *await _people_at(work, hotel.id, write)]
-            begun = await work.operations.begin(
-                Intent(
-                    id=OperationId(str(uuid4())),
-                    hotel_id=hotel.id,
-                    client=order.caller.client,
-                    kind=write.capability,
-                    target=write.target,
-                    method=order.method,
-                    route=order.route,
-                    key_hash=key_hash or None,
-                    fingerprint=fingerprint,
-                    owner=self._owner,
-                    budget=timedelta(seconds=budget),
-                    payload={"target": write.target, "if_match": order.if_match, "body": order.body},
-                    subjects=work.subjects_of(hotel, people),
-                    correlation_id=context.current("correlation_id"),
-                )
-            )
-            if begun.created:
-                return begun.operation, True
-            if begun.operation.fingerprint != fingerprint:
-                raise IdempotencyKeyReused("this Idempotency-Key was used for another request")
-            if not begun.operation.runs_again:
-                return begun.operation, False
-            again = await work.operations.run_again(
-                begun.operation.id, owner=self._owner, budget=timedelta(seconds=budget)
-            )
-        return (again, True) if again else (await self.find(begun.operation.id), False)
+        return Intent(
+            id=OperationId(str(uuid4())),
+            hotel_id=hotel.id,
+            client=order.caller.client,
+            kind=write.capability,
+            target=write.target,
+            method=order.method,
+            route=order.route,
+            key_hash=key_hash or None,
+            fingerprint=fingerprint,
+            owner=self._owner,
+            budget=budget,
+            payload={"target": write.target, "if_match": order.if_match, "body": order.body},
+            subjects=work.subjects_of(hotel, [*write.people, *_reservation_of(write)]),
+            correlation_id=context.current("correlation_id"),
+        )
+
+    def _drop(self, begun: asyncio.Task[tuple[OperationRecord, bool]]) -> None:
+        """Forget an intent that was committed after its caller had been told that it was not."""
+        if begun.cancelled() or begun.exception() is not None or not begun.result()[1]:
+            return
+        task = asyncio.create_task(self._recorder.forget(self._operation(begun.result()[0], 0.0)))
+        self._dropping.add(task)
+        task.add_done_callback(self._dropping.discard)
+
+    def _operation(self, record: OperationRecord, budget: float) -> DurableOperation:
+        return DurableOperation(
+            id=record.id,
+            not_after=self._clock.monotonic() + budget,
+            record=record,
+            database=self._database,
+            owner=self._owner,
+        )
 
     async def find(self, operation_id: str, *, client: str | None = None) -> OperationRecord:
         """Give an operation, of one client only where one is named.
@@ -217,7 +248,7 @@ class Writes:
         if done or operation.give_up_waiting():
             return await task  # what was not sent yet cannot be sent any more, and ends now
         await self._recorder.show_pending(operation)
-        return Accepted(await self._as_stored(operation))
+        return Accepted(await self._accepted(operation))
 
     async def _run(
         self, registration: Registration, write: Write[T], operation: DurableOperation
@@ -226,7 +257,7 @@ class Writes:
             if operation.record.attempts > 1:
                 await operation.load()
             async with self._connectors.lease(registration) as connector:
-                with deadline.until(operation.not_after):
+                with deadline.until(operation.not_after), contract_kept(registration.hotel.vendor):
                     done = await operation.run(write.act(connector, operation))
         except GatewayError as error:
             return await self._failed(registration, write, operation, error)
@@ -235,7 +266,7 @@ class Writes:
             fault = OutcomeUnknown("the gateway failed while the write was under way")
             if operation.sends:
                 return await self._failed(registration, write, operation, fault)
-            await self._refuse(registration, write, operation, GatewayError("the gateway failed"), runs_again=True)
+            await self._refuse(registration, operation, GatewayError("the gateway failed"), runs_again=True)
             raise error from None
         return await self._succeeded(registration, write, operation, done)
 
@@ -243,9 +274,7 @@ class Writes:
         self, registration: Registration, write: Write[T], operation: DurableOperation, done: Done[T]
     ) -> Settled:
         warnings, now = done.warnings, self._clock.now()
-        try:
-            await self._recorder.record(registration.hotel, operation, done, now)
-        except StorageUnavailable:
+        if not await self._recorder.record(registration.hotel, operation, done, now):
             log.warning("operation.recording_delayed", operation_id=operation.record.id)
             warnings = (*warnings, Notice("recording_delayed", "done in the PMS; our own record of it follows"))
         return Settled(operation.record.id, done.status, done.json(), now, warnings)
@@ -254,77 +283,59 @@ class Writes:
         self, registration: Registration, write: Write[T], operation: DurableOperation, error: GatewayError
     ) -> Accepted:
         """Tell a failed write by the outcome of all its sends, not of the last one."""
-        happened = operation.sends > 0 and error.outcome is not Outcome.REJECTED
-        if operation.stands and not happened:
-            happened = not await operation.undo()
-        if happened or (error.outcome is Outcome.UNKNOWN and operation.sends):
+        if error.outcome is Outcome.REJECTED:
+            nothing_stands = await operation.undo() and not operation.stands
+        else:
+            nothing_stands = not operation.sends and not operation.stands
+        if not nothing_stands:
             return await self._leave_unknown(operation, error)
+        if isinstance(error, InvalidRequest | CapabilityNotSupported | VendorLacks):
+            await self._recorder.forget(operation)  # for what the request says: its key is free, for another body too
+            raise error
         if isinstance(error, DeadlineExceeded):
             error = VendorUnavailable("the PMS could not be reached in time, nothing was sent", vendor=error.vendor)
-        if isinstance(error, InvalidRequest | CapabilityNotSupported) and not operation.stands:
-            await self._forget(operation)  # told before anything was sent: the key is free, for another body too
-            raise error
-        # A refusal by the PMS is an answer and is kept; a refusal of our own, or of our credentials, is none.
-        final = isinstance(error, VendorRejected)
-        await self._refuse(registration, write, operation, error, runs_again=not final)
+        await self._refuse(registration, operation, error, runs_again=not _is_final(error))
         error.extra["operation_id"] = operation.record.id
         raise error
 
     async def _refuse(
-        self,
-        registration: Registration,
-        write: Write[T],
-        operation: DurableOperation,
-        error: GatewayError,
-        *,
-        runs_again: bool,
+        self, registration: Registration, operation: DurableOperation, error: GatewayError, *, runs_again: bool
     ) -> None:
         result = Result(status=OperationStatus.REJECTED, error=error.as_told(), runs_again=runs_again)
-        vendor = registration.hotel.vendor
-        metrics.OPERATIONS.labels(vendor, write.capability, "rejected").inc()
-        try:
-            await self._recorder.note_failure(operation, result, outcome=error.outcome.value)
-        except StorageUnavailable:
-            log.warning("operation.not_recorded", operation_id=operation.record.id, outcome=error.outcome.value)
-
-    async def _forget(self, operation: DurableOperation) -> None:
-        try:
-            async with self._database.unit_of_work() as work:
-                await work.operations.forget(operation.record.id, owner=operation.owner)
-        except StorageUnavailable:
-            log.warning("operation.not_forgotten", operation_id=operation.record.id)
+        metrics.OPERATIONS.labels(registration.hotel.vendor, operation.record.kind, "rejected").inc()
+        await self._recorder.note_failure(operation, result, outcome=error.outcome.value)
 
     async def _leave_unknown(self, operation: DurableOperation, error: GatewayError) -> Accepted:
         result = Result(status=OperationStatus.UNKNOWN, error=error.as_told())
-        try:
-            await self._recorder.note_failure(operation, result, outcome=Outcome.UNKNOWN.value)
-        except StorageUnavailable:
-            log.warning("operation.not_recorded", operation_id=operation.record.id, outcome=Outcome.UNKNOWN.value)
-        return Accepted(await self._as_stored(operation))
+        await self._recorder.note_failure(operation, result, outcome=Outcome.UNKNOWN.value)
+        return Accepted(await self._accepted(operation))
 
-    async def _as_stored(self, operation: DurableOperation) -> OperationRecord:
-        """Give an operation as it is now; without Postgres as it began: running, and settled from there."""
+    async def _accepted(self, operation: DurableOperation) -> OperationRecord:
+        """Note that the caller is told 202, and give the operation as it is now; without Postgres as it began."""
         try:
-            async with storage_within(STORE_SECONDS):
-                return await self.find(operation.record.id)
+            return await within(STORE_SECONDS, self._accept(operation.record.id)) or operation.record
         except StorageUnavailable:
             return operation.record
+
+    async def _accept(self, operation_id: OperationId) -> OperationRecord | None:
+        async with self._database.unit_of_work() as work:
+            return await work.operations.accept(operation_id)
 
     def _told_before(self, record: OperationRecord) -> Settled | Accepted:
         """Answer a repeat as the first was, or as the operation stands now."""
         match record.status:
-            case OperationStatus.SUCCEEDED:
+            case OperationStatus.SUCCEEDED if record.answer is not None:
                 told = record.answer
                 warnings = tuple(Notice(one["code"], one["detail"], tuple(one["fields"])) for one in told["warnings"])
                 as_of = datetime.fromisoformat(told["as_of"])
                 return Settled(record.id, record.answer_status or 200, told["data"], as_of, warnings, replayed=True)
-            case OperationStatus.RUNNING:
+            case OperationStatus.RUNNING if record.accepted_at is None:
                 raise OperationInProgress(
                     "the same request is still running",
                     retry_after=RETRY_AFTER_RUNNING,
                     extra={"operation_id": record.id},
                 )
-            case OperationStatus.REJECTED:
+            case OperationStatus.REJECTED if record.error is not None:
                 error = Told(record.error)
                 error.extra |= {"operation_id": record.id}
                 raise error
@@ -332,9 +343,16 @@ class Writes:
                 return Accepted(record)
 
 
-async def _people_at(work: UnitOfWork, hotel_id: str, write: Write[T]) -> list[Subject]:
-    """Give the guest of the reservation that a write is about: a note or a charge is about them, too."""
-    if write.target is None or write.capability.startswith("guest."):
+def _is_final(error: GatewayError) -> bool:
+    """Tell whether an error is the PMS's answer to the request itself, which a repeat is told again.
+
+    A refusal of our own, of our credentials, or of a version that moved meanwhile may turn out otherwise.
+    """
+    return isinstance(error, VendorRejected) and not isinstance(error, VersionMoved)
+
+
+def _reservation_of(write: Write[T]) -> list[Subject]:
+    """Give the reservation that a write is about: a note or a charge is about its guest, whoever that is."""
+    if write.target is None or not write.capability.startswith(("reservation.", "charge.")):
         return []
-    stored = await work.reservations.find(hotel_id, write.target)
-    return [Subject.of(stored.value.guest)] if stored else []
+    return [Subject(reservation_id=write.target)]

@@ -68,6 +68,7 @@ class IndexKind(StrEnum):
     PHONE = "phone"
     LAST_NAME = "last_name"
     CONFIRMATION = "confirmation"
+    RESERVATION = "reservation"
 
 
 class BlindIndex:

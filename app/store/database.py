@@ -33,8 +33,9 @@ CONNECT_TIMEOUT = 2.0
 COMMAND_TIMEOUT = 10.0
 """Seconds for one statement."""
 
-_AWAY = ("08", "53", "57P")
-"""SQLSTATE classes that mean that the server is away, full, starting or stopping."""
+_AWAY = ("08", "25006", "28", "3D", "40", "53", "55P03", "57")
+"""SQLSTATE classes that mean that the server is away, full, starting, stopping, read-only after a failover, or
+lost in a deadlock: the same work may succeed later."""
 
 
 class UnitOfWork:

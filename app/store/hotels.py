@@ -11,6 +11,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from app.domain.errors import InvalidRequest
 from app.domain.hotel import Hotel, HotelOptions
+from app.store.crypto import DecryptionFailed
 from app.store.repository import Repository
 from app.store.tables import READ_NUMBERS, HotelRow
 
@@ -37,7 +38,8 @@ class HotelRecord:
     options: Mapping[str, Any]
     sync: Mapping[str, Any]
     cache: Mapping[str, Any]
-    credentials: Mapping[str, SecretStr]
+    credentials: Mapping[str, SecretStr] | None
+    """None where no key of this gateway opens them any more."""
     revision: int
     created_at: datetime
     updated_at: datetime
@@ -69,10 +71,11 @@ class Hotels(Repository):
 
     async def all(self, hotel_ids: Collection[str] | None = None) -> list[HotelRecord]:
         """Give these hotels, or every hotel, sorted by id."""
-        query = select(HotelRow).order_by(HotelRow.id)
+        query = select(HotelRow)
         if hotel_ids is not None:
             query = query.where(HotelRow.id.in_(hotel_ids))
-        return [self._record(row) for row in await self._session.scalars(query)]
+        records = [self._record(row) for row in await self._session.scalars(query)]
+        return sorted(records, key=lambda record: record.id)  # a database's order depends on its collation
 
     async def put(self, hotel: Hotel, *, credentials: Mapping[str, SecretStr] | None) -> HotelPut:
         """Store a hotel; `credentials` of nothing keeps the ones it has.
@@ -123,12 +126,18 @@ class Hotels(Repository):
         return HotelPut(created=False, revision=revision)
 
     def _record(self, row: HotelRow) -> HotelRecord:
-        secrets = self._open("credentials", row.credentials, row.id, row.id)
         return HotelRecord(
             id=row.id,
             **{name: getattr(row, name) for name in (*_SETTINGS, *_BLOCKS)},
-            credentials={name: SecretStr(value) for name, value in secrets.items()},
+            credentials=self._credentials(row),
             revision=row.revision,
             created_at=row.created_at,
             updated_at=row.updated_at,
         )
+
+    def _credentials(self, row: HotelRow) -> dict[str, SecretStr] | None:
+        try:
+            secrets = self._open("credentials", row.credentials, row.id, row.id)
+        except DecryptionFailed:
+            return None
+        return {name: SecretStr(value) for name, value in secrets.items()}

@@ -69,7 +69,11 @@ class Intent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OperationRecord:
-    """A write as stored. `runs_again`: nothing was sent, and a repeat of its key runs it once more."""
+    """A write as stored.
+
+    `runs_again`: nothing was sent, and a repeat of its key runs it once more. `accepted_at`: since when a
+    caller has been told 202 while it was running.
+    """
 
     id: OperationId
     hotel_id: str
@@ -93,6 +97,7 @@ class OperationRecord:
     subjects: tuple[bytes, ...]
     created_at: datetime
     updated_at: datetime
+    accepted_at: datetime | None
     settled_at: datetime | None
     expires_at: datetime | None
     next_attempt_at: datetime | None
@@ -167,6 +172,7 @@ class Operations(Repository):
                 answer_status=None,
                 answer=None,
                 error=None,
+                accepted_at=None,
                 settled_at=None,
                 key_expires_at=None,
                 updated_at=func.now(),
@@ -219,6 +225,17 @@ class Operations(Repository):
                 OperationRow.status == OperationStatus.RUNNING.value,
             )
         )
+
+    async def accept(self, operation_id: OperationId) -> OperationRecord | None:
+        """Note that a caller is told 202 of an operation; gives it as it is then."""
+        statement = (
+            update(OperationRow)
+            .where(OperationRow.id == UUID(operation_id))
+            .values(accepted_at=func.coalesce(OperationRow.accepted_at, func.now()))
+            .returning(OperationRow)
+        )
+        row = await self._session.scalar(statement, execution_options={"populate_existing": True})
+        return None if row is None else self._record(row)
 
     async def find(self, operation_id: str, *, client: str | None = None) -> OperationRecord | None:
         """Give an operation, of one client only where one is named; nothing for what is no id of ours."""

@@ -54,17 +54,17 @@ class Reservations(Repository):
         return self._stored(await self._session.scalar(query))
 
     async def find_by_confirmation(self, hotel: Hotel, number: str) -> Stored[Reservation] | None:
-        """Give the copy of the reservation with this confirmation number, the most recently read one."""
+        """Give the copy of the one reservation with this confirmation number; nothing where several have it."""
         query = (
             select(ReservationRow)
             .where(
                 ReservationRow.hotel_id == hotel.id,
                 ReservationRow.confirmation_index.in_(indexes_of(self._index, hotel, IndexKind.CONFIRMATION, number)),
             )
-            .order_by(ReservationRow.read_no.desc())
-            .limit(1)
+            .limit(2)
         )
-        return self._stored(await self._session.scalar(query))
+        rows = list(await self._session.scalars(query))
+        return self._stored(rows[0]) if len(rows) == 1 else None
 
     async def seen_in(
         self,

@@ -31,11 +31,13 @@ class Identified(Reachable, Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """One guest, as far as a row names them."""
+    """One guest, as far as a row names them, or the reservation that a row is about."""
 
     guest_id: str | None = None
     email: str | None = None
     phone: str | None = None
+    reservation_id: str | None = None
+    """A reservation of theirs: what is written about it is about them, whoever they are."""
 
     @classmethod
     def of(cls, guest: Identified) -> "Subject":
@@ -55,7 +57,7 @@ def folded(kind: IndexKind, value: str, hotel: Hotel) -> str:
             return fold(value)
         case IndexKind.PHONE:
             return fold_phone(value, hotel.country)
-        case IndexKind.GUEST_ID | IndexKind.CONFIRMATION:
+        case IndexKind.GUEST_ID | IndexKind.CONFIRMATION | IndexKind.RESERVATION:
             return str(value)
 
 
@@ -88,5 +90,6 @@ def _named(people: Iterable[Subject]) -> Iterable[tuple[IndexKind, str]]:
             (IndexKind.GUEST_ID, person.guest_id),
             (IndexKind.EMAIL, person.email),
             (IndexKind.PHONE, person.phone),
+            (IndexKind.RESERVATION, person.reservation_id),
         )
         yield from ((kind, value) for kind, value in pairs if value)

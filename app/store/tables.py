@@ -266,6 +266,7 @@ class OperationRow(Base):
     subjects: Mapped[Subjects]
     created_at: Mapped[Now]
     updated_at: Mapped[Now]
+    accepted_at: Mapped[datetime | None]
     settled_at: Mapped[datetime | None]
     key_expires_at: Mapped[datetime | None]
     expires_at: Mapped[datetime | None]

@@ -124,6 +124,7 @@ CREATE TABLE operations (
     subjects bytea[] DEFAULT '{}'::bytea[] NOT NULL,
     created_at timestamptz DEFAULT now() NOT NULL,
     updated_at timestamptz DEFAULT now() NOT NULL,
+    accepted_at timestamptz,
     settled_at timestamptz,
     key_expires_at timestamptz,
     expires_at timestamptz,

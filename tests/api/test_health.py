@@ -13,7 +13,7 @@ from tests.api.process import GatewayProcess, running_process
 from tests.api.tour import Tour
 from tests.fixtures.gateway import MakeHotel, RunningGateway, settings_for
 from tests.fixtures.own_gateway import OpenGateway, OpenHotel, Wired
-from tests.fixtures.stays import fault
+from tests.fixtures.stays import eventually, fault
 
 NOWHERE = ("postgresql://nobody@127.0.0.1:1/none", "redis://127.0.0.1:1/0")
 NAMES = {
@@ -95,6 +95,26 @@ async def test_neighbours_that_are_silent_do_not_keep_the_asker_waiting(wired: W
     assert (await checked(wired.hotel.gateway))[:2] == (503, "unavailable")
     wired.redis.release()
     wired.postgres.release()
+
+
+async def test_a_database_that_answers_with_an_error_is_not_well_and_the_watch_goes_on(
+    database_url: str, postgres_server_url: str, redis_url: str
+) -> None:
+    app = create_app(settings_for(database_url, redis_url))
+    name = database_url.rpartition("/")[2]
+    connection = await asyncpg.connect(postgres_server_url)
+    transport = httpx.ASGITransport(app=app)
+    async with (
+        app.router.lifespan_context(app),
+        httpx.AsyncClient(transport=transport, base_url="http://gateway") as http,
+    ):
+        await connection.execute(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS false')
+        await connection.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1", name)
+        await app.state.readiness.check()
+        assert (await readiness(http))[1:] == ("degraded", {"postgres": False, "redis": True})
+        await connection.execute(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS true')
+        await eventually(lambda: readiness(http), lambda told: told[1] == "ok")
+    await connection.close()
 
 
 async def test_a_gateway_that_never_saw_its_database_is_not_ready() -> None:

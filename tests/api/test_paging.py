@@ -11,6 +11,7 @@ from redis.asyncio import Redis
 
 from app.simulators.hotel import RoomWish
 from app.simulators.records import Contact
+from tests.fixtures.clock import ManualClock
 from tests.fixtures.gateway import HotelUnderTest, MakeHotel, RunningGateway
 from tests.fixtures.own_gateway import Wired
 
@@ -231,3 +232,27 @@ async def test_with_redis_away_a_long_list_is_cut_and_says_so(wired: Wired) -> N
     whole = await wired.hotel.get("/rooms", limit=200)
     assert whole.json()["meta"]["complete"]
     assert whole.json()["meta"]["warnings"] == []
+
+
+async def test_the_next_page_while_redis_is_away_is_for_later_and_not_gone(wired: Wired, clock: ManualClock) -> None:
+    first = await wired.hotel.get("/rooms", limit=5)
+    await wired.redis.cut()
+    for _ in range(2):
+        answer = await wired.hotel.get("/rooms", limit=5, cursor=cursor(first))
+        assert (answer.status_code, answer.json()["code"]) == (503, "storage_unavailable")
+        assert int(answer.headers["Retry-After"]) > 0
+    await wired.redis.mend()
+    clock.advance(2)
+    assert len(data(await wired.hotel.get("/rooms", limit=5, cursor=cursor(first)))) == 5
+
+
+async def test_a_cursor_of_the_hotels_ends_when_the_key_sees_others(
+    gateway: RunningGateway, hotel: HotelUnderTest
+) -> None:
+    name = f"narrowed-{hotel.id}"
+    wide = await gateway.client(name=name)
+    await gateway.register(hotel.site)
+    following = cursor(await wide.get("/v1/hotels", limit=1))
+    narrow = await gateway.client(name=name, hotels=[hotel.id])
+    refused(await narrow.get("/v1/hotels", limit=1, cursor=following))
+    assert len(data(await wide.get("/v1/hotels", limit=1, cursor=following))) == 1

@@ -146,6 +146,31 @@ async def test_a_stale_answer_is_never_304(own_hotel: HotelUnderTest, clock: Man
     assert stale.json()["meta"]["stale"] is True
 
 
+async def test_a_star_stands_for_every_answer(own_hotel: HotelUnderTest) -> None:
+    answer = await _reading(own_hotel, f"/reservations/{seeded(own_hotel, 'Lovelace').id}", **{"If-None-Match": "*"})
+    assert (answer.status_code, answer.content) == (304, b"")
+
+
+async def test_what_the_etag_does_not_tell_is_never_304(own_hotel: HotelUnderTest) -> None:
+    day = today(own_hotel)
+    for path, status in (
+        ("/arrivals", 200),  # `meta.date` says which day it is
+        ("/in-house", 200),
+        (f"/arrivals?date={day}", 304),
+        ("/rooms?limit=2", 200),  # the way to the next page is in `meta`
+        ("/rooms?limit=200", 304),
+    ):
+        tag = (await own_hotel.send("GET", path)).headers["ETag"]
+        for named in (tag, "*"):
+            assert (await _reading(own_hotel, path, **{"If-None-Match": named})).status_code == status, path
+
+
+async def test_a_list_that_is_cut_is_never_304(wired: Wired) -> None:
+    await wired.redis.cut()
+    for _ in range(2):
+        assert (await _reading(wired.hotel, "/rooms?limit=2", **{"If-None-Match": "*"})).status_code == 200
+
+
 async def test_forty_cold_reads_are_one_call_to_the_pms(own_hotel: HotelUnderTest, gate: Gate) -> None:
     path = f"/reservations/{seeded(own_hotel, 'Lovelace').id}"
     gate.stop(own_hotel.site, **RESERVATION)

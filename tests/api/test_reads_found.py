@@ -81,6 +81,20 @@ async def test_today_is_known_while_the_pms_is_away(own_hotel: HotelUnderTest) -
         assert (await own_hotel.get(path)).headers["X-Cache"] == "HIT", path
 
 
+async def test_the_business_date_that_was_known_is_nearer_than_the_clocks(
+    own_hotel: HotelUnderTest, clock: ManualClock
+) -> None:
+    own_hotel.site.hotel.business_date_is = known = today(own_hotel) + timedelta(days=5)
+    await own_hotel.get("/in-house")
+    own_hotel.site.faults.add(fault("status", status=500))
+    clock.advance(3 * 3600)
+    assert (await own_hotel.get("/in-house")).json()["meta"]["date"] == str(known)
+    clock.advance(22 * 3600)
+    assert code_of(await own_hotel.get("/arrivals", date=str(known))) == (503, "pms_unavailable")
+    beyond = (await own_hotel.get("/in-house")).json()  # the list itself is still in the store
+    assert beyond["meta"]["date"] == str(clock.now().date())
+
+
 async def test_filters_combine_with_and(hotel: HotelUnderTest) -> None:
     ada = seeded(hotel, "Lovelace")
     of_ada = f"guest_id={ada.contact.guest_id}&arrival={ada.arrival}"
@@ -131,6 +145,15 @@ async def test_phones_are_found_however_they_are_written(hotel: HotelUnderTest, 
 async def test_a_phone_that_is_none_is_compared_by_its_digits(hotel: HotelUnderTest) -> None:
     _book(hotel, "Meitner", phone="ext. 12-34")
     assert await _names(hotel, "/guests?phone=1234") == ["Meitner"]
+
+
+@pytest.mark.parametrize("phone", ["anonymous", "%2B", "withheld"])
+async def test_a_phone_without_digits_is_nobodys_even_where_the_pms_ignores_the_filter(
+    hotel: HotelUnderTest, phone: str
+) -> None:
+    everybody = '{"items": [{"id": "1", "last_name": "Doe"}, {"id": "2", "last_name": "Roe", "phone": ""}]}'
+    hotel.site.faults.add(fault("garbage_undone", path="/guests/search", body=everybody))
+    assert await _names(hotel, f"/guests?phone={phone}") == []
 
 
 async def test_emails_are_found_whatever_their_case(hotel: HotelUnderTest) -> None:
@@ -214,6 +237,18 @@ async def test_a_reservation_is_found_by_its_confirmation_number(hotel: HotelUnd
     assert await _data(hotel, named) == by_id
     assert (await _data(hotel, f"{named}/balance"))["reservation_id"] == booking.id
     assert len(await _data(hotel, f"{named}/charges")) == 4  # three nights and the minibar
+
+
+async def test_a_confirmation_number_of_several_reservations_names_none_of_them(hotel: HotelUnderTest) -> None:
+    one, other = seeded(hotel, "Lamarr"), seeded(hotel, "Lovelace")
+    other.confirmation_number = one.confirmation_number
+    named = f"/reservations/confirmation:{one.confirmation_number}"
+    for path in (named, f"{named}/balance", f"{named}/charges"):
+        assert code_of(await hotel.get(path)) == (409, "conflict"), path
+    for path, body in (("cancel", {}), ("notes", {"text": "Late"}), ("quote", {"adults": 1})):
+        assert code_of(await hotel.send("POST", f"{named}/{path}", body, key=path)) == (409, "conflict"), path
+    listed = await _data(hotel, f"/reservations?confirmation_number={one.confirmation_number}")
+    assert {found["id"] for found in listed} == {one.id, other.id}
 
 
 async def test_availability_is_what_the_house_can_sell(hotel: HotelUnderTest) -> None:

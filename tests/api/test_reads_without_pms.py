@@ -8,6 +8,7 @@ from typing import Any
 
 import httpx
 import pytest
+from sqlalchemy import text
 
 from tests.fixtures.clock import ManualClock
 from tests.fixtures.gateway import HotelUnderTest
@@ -32,6 +33,10 @@ FAULTS: dict[str, tuple[dict[str, Any], tuple[int, str]]] = {
     "cut in the middle": ({"kind": "cut_body"}, (503, "pms_unavailable")),
     "garbage": ({"kind": "garbage", "body": "<html>Welcome</html>"}, (502, "pms_bad_response")),
     "an empty object": ({"kind": "garbage", "body": "{}"}, (502, "pms_bad_response")),
+    "a reservation without a room": (
+        {"kind": "garbage", "body": '{"id": "x", "status": "confirmed", "rooms": [], "guest": {}}'},
+        (502, "pms_bad_response"),
+    ),
     "429": ({"kind": "status", "status": 429, "headers": {"Retry-After": "17"}}, (503, "pms_rate_limited")),
 }
 
@@ -256,7 +261,7 @@ async def test_keys_and_hotels_are_not_believed_for_ever_without_postgres(wired:
     assert code_of(await wired.hotel.get("/rooms")) == (503, "storage_unavailable")
 
 
-async def test_a_postgres_that_hangs_costs_one_read_some_seconds_and_the_next_ones_less(
+async def test_a_postgres_that_hangs_costs_a_read_a_moment_and_the_next_one_nothing(
     wired: Wired, clock: ManualClock
 ) -> None:
     hotel = wired.hotel
@@ -269,12 +274,66 @@ async def test_a_postgres_that_hangs_costs_one_read_some_seconds_and_the_next_on
         answer = await hotel.get(f"/reservations/{seeded(hotel, name).id}")
         took.append(time.monotonic() - began)
         assert (answer.status_code, answer.headers["X-Cache"]) == (200, "MISS")
-    assert took[0] < 8  # the first one finds out, for keys, hotels, numbers and pending writes each
-    assert took[1] < took[0] - 1
+    assert took[0] < 0.75 + SLACK  # the first one finds out, for keys, hotels and numbers each
+    assert took[1] < 0.5
     refused = await hotel.send("POST", "/reservations", draft(hotel), key="k", headers={"X-Request-Timeout": "1"})
     assert code_of(refused) == (503, "storage_unavailable")
     assert not [one for one in hotel.site.requests if one.template.endswith("/reservations")]
     wired.postgres.release()
+
+
+async def test_who_is_in_a_hurry_is_answered_in_time_while_postgres_or_redis_hangs(
+    wired: Wired, clock: ManualClock
+) -> None:
+    hotel = wired.hotel
+    await hotel.get("/rooms")
+    for wire, name in ((wired.postgres, "Lovelace"), (wired.redis, "Hopper")):
+        clock.advance(3)
+        wire.hold()
+        answer = await _asked(hotel, f"/reservations/{seeded(hotel, name).id}", **{"X-Request-Timeout": "0.5"})
+        assert (answer.status_code, answer.headers["X-Cache"]) == (200, "MISS")
+        wire.release()
+
+
+async def test_what_is_answered_while_postgres_hangs_in_the_writing_through_is_not_held_up(
+    wired: Wired, clock: ManualClock
+) -> None:
+    hotel = wired.hotel
+
+    async def hold(_: float) -> None:
+        wired.postgres.hold()
+
+    await hotel.get("/rooms")
+    hotel.site.wait = hold
+    hotel.site.faults.add(fault("latency", seconds=1, **RESERVATION))
+    began = time.monotonic()
+    answer = await hotel.get(f"/reservations/{seeded(hotel, 'Lovelace').id}")
+    assert (answer.status_code, answer.headers["X-Cache"]) == (200, "MISS")
+    assert time.monotonic() - began < 0.5 + SLACK
+    wired.postgres.release()
+
+
+async def test_an_answer_that_cannot_be_written_through_is_an_answer_all_the_same(own_hotel: HotelUnderTest) -> None:
+    database = own_hotel.gateway.app.state.gateway.database
+    async with database.unit_of_work() as work:
+        await work.session.execute(
+            text(f"ALTER TABLE rooms ADD CONSTRAINT nothing CHECK (hotel_id <> '{own_hotel.id}') NOT VALID")
+        )
+    try:
+        answer = await own_hotel.get("/rooms")
+        assert (answer.status_code, answer.headers["X-Cache"]) == (200, "MISS")
+    finally:
+        async with database.unit_of_work() as work:
+            await work.session.execute(text("ALTER TABLE rooms DROP CONSTRAINT nothing"))
+
+
+async def test_a_change_of_a_hotel_throws_no_copy_away_that_bad_times_need(wired: Wired) -> None:
+    hotel = wired.hotel
+    await hotel.get("/rooms")
+    body = hotel.gateway.simulators.registration(hotel.site).body
+    assert (await hotel.gateway.admin("PUT", f"/v1/hotels/{hotel.id}", json=dict(body))).status_code == 200
+    await wired.postgres.cut()
+    assert (await hotel.get("/rooms")).status_code == 200
 
 
 async def test_redis_that_hangs_costs_reads_no_more_than_a_moment(wired: Wired) -> None:
@@ -282,8 +341,25 @@ async def test_redis_that_hangs_costs_reads_no_more_than_a_moment(wired: Wired) 
     began = time.monotonic()
     answers = [await wired.hotel.get("/rooms") for _ in range(3)]
     assert {one.status_code for one in answers} == {200}
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 0.25 + SLACK
     wired.redis.release()
+
+
+async def test_a_write_that_redis_was_not_told_of_is_seen_all_the_same(wired: Wired, clock: ManualClock) -> None:
+    hotel = wired.hotel
+    paths = {name: f"/reservations/{seeded(hotel, name).id}" for name in ("Lamarr", "Bohr")}
+    for path in paths.values():
+        await hotel.get(path)
+    await wired.redis.cut()
+    assert (await hotel.send("POST", f"{paths['Lamarr']}/cancel", {}, key="away")).status_code == 200
+    assert (await hotel.get(paths["Lamarr"])).json()["data"]["status"] == "cancelled"
+    await wired.redis.mend()
+    # Redis is back, and reads still leave it alone.
+    assert (await hotel.send("POST", f"{paths['Bohr']}/cancel", {}, key="paused")).status_code == 200
+    clock.advance(2)
+    for path in paths.values():
+        answer = await hotel.get(path)
+        assert (answer.headers["X-Cache"], answer.json()["data"]["status"]) == ("MISS", "cancelled")
 
 
 async def test_without_redis_forty_reads_are_still_one_call(wired: Wired, gate: Gate) -> None:

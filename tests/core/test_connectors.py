@@ -10,7 +10,7 @@ from pydantic import SecretStr
 from app.core.adapter import PMSAdapter
 from app.core.connectors import ConnectorCache, ConnectorFactory, Registration
 from app.core.secrets import SecretResolver
-from app.domain.errors import InvalidRequest
+from app.domain.errors import InvalidRequest, VendorAuthFailed
 from app.domain.hotel import Hotel
 from tests.core.vendor import Clients
 
@@ -122,13 +122,22 @@ async def test_two_that_close_at_once_close_each_connector_once(cache: Connector
 
 async def test_a_reference_is_looked_up_when_the_connector_is_made(cache: ConnectorCache) -> None:
     await use(cache, "one", 1, {"api_key": "env:PMS_CRED_PRIME"})
-    with pytest.raises(InvalidRequest, match="not set"):
+    with pytest.raises(VendorAuthFailed, match=r"credentials\.api_key: .* is not set") as refused:
         await use(cache, "two", 1, {"api_key": "env:PMS_CRED_MISSING"})
+    assert "PMS_CRED_MISSING" not in refused.value.detail
+    assert refused.value.errors == (), "the caller's request has no part in it"
+
+
+async def test_a_registration_that_is_tried_out_is_told_what_is_wrong_with_it(clients: Clients) -> None:
+    factory = ConnectorFactory(clients.services, SecretResolver({}))
+    with pytest.raises(InvalidRequest) as refused:
+        factory.open(registration("one", 1, {"api_key": "env:PMS_CRED_MISSING"}))
+    assert refused.value.errors[0].loc == ("credentials", "api_key")
 
 
 async def test_a_registration_that_cannot_be_used_leaves_the_old_connector_alone(cache: ConnectorCache) -> None:
     first = await use(cache, "one", 1)
-    with pytest.raises(InvalidRequest):
+    with pytest.raises(VendorAuthFailed):
         await use(cache, "one", 2, {})
     assert first not in closed
     assert await use(cache, "one", 1) is first

@@ -1,6 +1,8 @@
 """A hotel's `base_url` comes from outside: it leads to no address of ours, however it is written."""
 
 import asyncio
+import threading
+from collections.abc import Sequence
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
 import httpcore
@@ -8,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.core.egress import EgressDenied, EgressPolicy, GuardedBackend
+from app.core.egress import EgressDenied, EgressPolicy, GuardedBackend, Resolver
 from app.domain.errors import InvalidRequest, Outcome, VendorUnavailable
 from tests.core.vendor import LOOPBACK, Clients, ScriptedVendor, ask
 
@@ -106,6 +108,9 @@ def test_loopback_is_permitted_where_it_is_allowed(address: str) -> None:
         "https://2130706433",
         "https://0x7f000001",
         "https://127.1",
+        "https://hôtel.example",
+        "https://xn--htel-vqa.example",
+        "https://my_pms.example.",
     ],
 )
 def test_urls_that_may_be_stored(url: str) -> None:
@@ -135,6 +140,10 @@ def test_urls_that_may_be_stored(url: str) -> None:
         "http://localhost",
         "http://127.0.0.1",
         "http://2130706433",
+        "https://xn--a.example",
+        "https://\u2603\u200d.example",
+        "https://a..b",
+        f"https://{'a' * 64}.example",
     ],
 )
 def test_urls_that_may_not_be_stored(url: str) -> None:
@@ -174,27 +183,57 @@ async def test_the_same_names_work_where_loopback_is_allowed(
     assert len(vendor.seen) == 1
 
 
-async def test_one_forbidden_address_among_several_forbids_the_name(monkeypatch: pytest.MonkeyPatch) -> None:
-    async def both(*_: object, **__: object) -> list[tuple[object, ...]]:
-        return [(None, None, None, "", (address, 9)) for address in ("8.8.8.8", "127.0.0.1")]
+def entries(*addresses: str) -> list[tuple[object, ...]]:
+    """Give what a lookup gives for a host with these addresses."""
+    return [(None, None, None, "", (address, 9)) for address in addresses]
 
-    monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", both)
+
+async def test_one_forbidden_address_among_several_forbids_the_name() -> None:
+    resolver = Resolver(lambda _, __: entries("8.8.8.8", "127.0.0.1"))
     with pytest.raises(EgressDenied):
-        await GuardedBackend(STRICT).connect_tcp("pms.example", 9)
+        await GuardedBackend(STRICT, resolver).connect_tcp("pms.example", 9)
+    resolver.close()
+
+
+async def test_a_dead_name_server_holds_one_thread_and_keeps_nobody_else_waiting() -> None:
+    answers, asked = threading.Event(), []
+
+    def silent(host: str, _: int) -> Sequence[tuple[object, ...]]:
+        asked.append(host)
+        if host == "dead.example":
+            answers.wait()
+        return entries("8.8.8.8")
+
+    resolver = Resolver(silent)
+    backend = GuardedBackend(STRICT, resolver)
+    try:
+        attempts = (backend.connect_tcp("dead.example", 9, timeout=0.01) for _ in range(40))
+        refused = await asyncio.gather(*attempts, return_exceptions=True)
+        assert {type(one) for one in refused} == {httpcore.ConnectTimeout}
+        assert await resolver.addresses("alive.example", 9) == [ip_address("8.8.8.8")]
+        assert await resolver.addresses("10.8.1.1", 9) == [ip_address("10.8.1.1")], "an address needs no lookup"
+        late = asyncio.create_task(resolver.addresses("dead.example", 9))
+        await asyncio.sleep(0)
+        answers.set()
+        assert await late == [ip_address("8.8.8.8")]
+        assert sorted(asked) == ["alive.example", "dead.example"]
+    finally:
+        answers.set()
+        resolver.close()
 
 
 async def test_a_file_is_no_pms() -> None:
     with pytest.raises(EgressDenied):
-        await GuardedBackend(LOOPBACK).connect_unix_socket("/run/canary.sock")
+        await GuardedBackend(LOOPBACK, Resolver()).connect_unix_socket("/run/canary.sock")
 
 
 async def test_a_refused_host_looks_like_one_that_cannot_be_connected_to() -> None:
     with pytest.raises(httpcore.ConnectError) as refused:
-        await GuardedBackend(STRICT).connect_tcp("localhost", 9)
+        await GuardedBackend(STRICT, Resolver()).connect_tcp("localhost", 9)
     assert "127.0.0.1" not in str(refused.value)
 
 
 @pytest.mark.parametrize("host", ["nobody.invalid", "x" * 300, "a..b", ""])
 async def test_a_name_that_cannot_be_resolved_is_no_crash(host: str) -> None:
     with pytest.raises(httpcore.ConnectError):
-        await GuardedBackend(STRICT).connect_tcp(host, 9)
+        await GuardedBackend(STRICT, Resolver()).connect_tcp(host, 9)

@@ -57,3 +57,10 @@ def test_a_hotel_that_names_no_schedule_reads_its_arrivals() -> None:
     assert hotel("UTC").model_dump(mode="json")["sync"] == {
         "arrivals": {"enabled": True, "cron": "*/5 * * * *", "look_ahead_days": 1}
     }
+
+
+def test_a_time_without_a_zone_is_the_hotels_own() -> None:
+    winter, summer = datetime(2026, 11, 20, 5, 11), datetime(2026, 7, 1, 5, 11)  # noqa: DTZ001 - the point
+    assert hotel("America/New_York").instant(winter) == utc("2026-11-20T10:11")
+    assert hotel("Europe/Vienna").instant(summer) == utc("2026-07-01T03:11")
+    assert hotel("Europe/Vienna").instant(None) is None

@@ -7,7 +7,15 @@ import pytest
 from pydantic import BaseModel, ValidationError
 
 from app.domain import folio, guest, hotel, inventory, reservation
-from app.domain.guest import GuestContact, GuestDraft, GuestProfile, GuestQuery, Preference, PreferenceSet
+from app.domain.guest import (
+    GuestContact,
+    GuestDraft,
+    GuestProfile,
+    GuestQuery,
+    Preference,
+    PreferenceDraft,
+    PreferenceSet,
+)
 from app.domain.reservation import (
     CancelRequest,
     DraftGuest,
@@ -30,6 +38,7 @@ ROOM = ReservedRoom.model_validate({**DATES, "status": "confirmed"})
 
 CANARIES: list[BaseModel] = [
     Preference.model_validate(PREFERENCE),
+    PreferenceDraft.model_validate(PREFERENCE),
     PreferenceSet.model_validate({"preferences": [PREFERENCE]}),
     GuestContact.model_validate(NAMES),
     GuestProfile.model_validate({"id": "g", "hotel_id": "prime", "preferences": [PREFERENCE], **NAMES}),

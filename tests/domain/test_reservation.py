@@ -233,6 +233,17 @@ def test_a_query_wants_all_that_it_names(query: ReservationQuery, found: bool) -
     assert query.matches(reservation()) is found
 
 
+def test_a_name_of_nothing_finds_no_reservation_without_a_name() -> None:
+    nameless = reservation(guest=GuestContact())
+    assert not ReservationQuery(last_name=PersonalText("\u0301")).matches(nameless)
+    assert ReservationQuery().matches(nameless)
+
+
+def test_a_vendors_texts_are_taken_as_long_as_they_are() -> None:
+    made = reservation(ROOM.model_copy(update={"room_type": "x" * 300, "rate_code": ""}))
+    assert Reservation.model_validate_json(made.model_dump_json()) == made
+
+
 def test_lists_are_sorted_by_folded_last_name_then_id() -> None:
     named = [("r3", "Ähm"), ("r2", "ahm"), ("r1", "Zoe"), ("r4", None)]
     made = [

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
 from app.domain.ids import CallerRef, HotelIdText, Ref, escape_ref, unescape_ref
-from app.domain.text import Code, EmailAddress, Line, Prose, TimeOfDay, fold, fold_phone
+from app.domain.text import Code, EmailAddress, Line, Prose, TimeOfDay, fold, fold_phone, is_same_text, phone_test
 
 
 @pytest.mark.parametrize(
@@ -61,6 +61,39 @@ def test_phone_numbers_are_compared_as_e164_and_else_by_their_digits(
 @given(st.text(), st.sampled_from([None, "AT", "US", "ZZ"]))
 def test_no_phone_number_is_ever_an_error(text: str, country: str | None) -> None:
     assert re.fullmatch(r"\+?\d*", fold_phone(text, country))
+
+
+@pytest.mark.parametrize("wanted", ["", "+", "anonymous", "withheld"])
+@pytest.mark.parametrize("found", [None, "", "-", "unknown", "+43 1 5550101"])
+def test_what_holds_no_digit_is_the_number_of_nobody(wanted: str, found: str | None) -> None:
+    assert not phone_test(wanted, "AT")(found)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "found"),
+    [
+        ("+43 664 1234567", "0664/123 45 67"),
+        ("+12025550123", "(202) 555-0123 ext. 45"),
+        ("1-800-356-9377", "1-800-FLOWERS"),
+        ("12", "12"),
+    ],
+)
+def test_a_number_is_known_however_it_is_written(wanted: str, found: str) -> None:
+    country = "AT" if "43" in wanted else "US"
+    assert phone_test(wanted, country)(found)
+    assert phone_test(found, country)(wanted)
+
+
+@given(st.text("0123456789+ ()-/x#abc", max_size=20), st.text("0123456789+ ()-/x#abc", max_size=20))
+def test_numbers_are_the_same_exactly_where_they_fold_to_the_same(wanted: str, found: str) -> None:
+    folded = fold_phone(wanted, "AT")
+    assert phone_test(wanted, "AT")(found) is (folded != "" and folded == fold_phone(found, "AT"))
+
+
+@pytest.mark.parametrize("wanted", ["", " ", "\u0301"])
+def test_a_name_of_nothing_is_nobodys(wanted: str) -> None:
+    assert not is_same_text(wanted, None)
+    assert not is_same_text(wanted, "")
 
 
 @given(st.text())

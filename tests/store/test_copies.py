@@ -64,10 +64,14 @@ async def test_a_reservation_is_found_by_its_confirmation_number_at_its_own_hote
         await work.reservations.upsert(hotel, [a_reservation(hotel.id)], read_no=1, as_of=NOW)
         found = await work.reservations.find_by_confirmation(hotel, "C-r1")
         foreign = await work.reservations.find_by_confirmation(other, "C-r1")
+        twin = a_reservation(hotel.id, "r2").model_copy(update={"confirmation_number": "C-r1"})
+        await work.reservations.upsert(hotel, [twin], read_no=2, as_of=NOW)
+        ambiguous = await work.reservations.find_by_confirmation(hotel, "C-r1")
         missing = await work.reservations.find_by_confirmation(hotel, "C-r2")
     assert found is not None
     assert found.value.id == "r1"
     assert foreign is None
+    assert ambiguous is None
     assert missing is None
 
 

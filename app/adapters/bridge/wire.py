@@ -4,14 +4,30 @@ What the contract says exactly as our domain does (room types, rate plans, quote
 """
 
 import datetime as dt
-from typing import Generic, TypeVar
+import re
+from typing import Annotated, Any, Generic, TypeVar
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
 from app.domain.inventory import RoomTypeAvailability
 from app.domain.money import Money
+from app.domain.text import Line, TimeOfDay
 
 Item = TypeVar("Item")
+
+_WITH_SECONDS = re.compile(r"(\d\d:\d\d):\d\d(\.\d+)?")
+
+
+def _to_the_minute(value: Any) -> Any:
+    with_seconds = _WITH_SECONDS.fullmatch(value) if isinstance(value, str) else None
+    return with_seconds[1] if with_seconds else value
+
+
+Id = Annotated[str, StringConstraints(min_length=1, max_length=255)]
+Version = Annotated[str, StringConstraints(pattern=r"^[!#-~]*$")]
+"""Stands in `If-Match`, so that it is what an entity tag may hold (RFC 9110 § 8.8.3), ASCII only."""
+Minute = Annotated[TimeOfDay, BeforeValidator(_to_the_minute)]
+"""A time of day; some say its seconds too."""
 
 
 class _Wire(BaseModel):
@@ -47,7 +63,7 @@ class Availability(_Wire):
 class Contact(_Wire):
     """The guest as a reservation names them."""
 
-    id: str | None = None
+    id: Id | None = None
     first_name: str | None = None
     last_name: str | None = None
     email: str | None = None
@@ -75,27 +91,27 @@ class Note(_Wire):
 
 
 class Reservation(_Wire):
-    """A reservation; `rooms` has at least one."""
+    """A reservation."""
 
-    id: str
+    id: Id
     confirmation_number: str | None = None
     status: str
-    rooms: tuple[ReservedRoom, ...]
+    rooms: Annotated[tuple[ReservedRoom, ...], Field(min_length=1)]
     guest: Contact
     total: Money | None = None
     balance: Money | None = None
-    checkout_time: str | None = None
+    checkout_time: Minute | None = None
     notes: tuple[Note, ...] = ()
     external_reference: str | None = None
     created_at: AwareDatetime | None = None
     updated_at: AwareDatetime | None = None
-    version: str | None = None
+    version: Version | None = None
 
 
 class Charge(_Wire):
     """A posted charge."""
 
-    id: str
+    id: Id
     description: str
     amount: Money
     quantity: int
@@ -107,7 +123,7 @@ class Charge(_Wire):
 class FolioLine(_Wire):
     """A line of a folio."""
 
-    id: str
+    id: Id
     kind: str
     description: str
     amount: Money
@@ -134,7 +150,7 @@ class Preference(_Wire):
 class Guest(_Wire):
     """A profile."""
 
-    id: str
+    id: Id
     first_name: str | None = None
     last_name: str | None = None
     email: str | None = None
@@ -150,7 +166,7 @@ class Guest(_Wire):
 class Room(_Wire):
     """A room as it is now."""
 
-    room_number: str
+    room_number: Line
     room_type: str | None = None
     floor: str | None = None
     cleaning: str

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TypeVar
 
 from app.adapters.qloapps import health, mapping, wire
-from app.adapters.qloapps.profile import QLOAPPS
+from app.adapters.qloapps.profile import QLOAPPS, QloAppsOptions
 from app.core import xml
 from app.core.adapter import HealthFinding, PMSAdapter
 from app.core.paging import by_offset
@@ -21,7 +21,7 @@ from app.domain.ids import VendorRef
 from app.domain.inventory import AvailabilityGrid, RatePlan, RateQuote
 from app.domain.reservation import STAYING, Reservation, ReservationQuery, ReservationStatus
 from app.domain.stay import Occupancy, Stay
-from app.domain.text import fold_phone
+from app.domain.text import fold_phone, phone_test
 
 R = TypeVar("R", bound=wire.Row)
 T = TypeVar("T")
@@ -86,9 +86,9 @@ class QloAppsAdapter(PMSAdapter):
         return await self._reservations(orders, rows)
 
     async def get_guest(self, ref: VendorRef) -> GuestProfile:
-        """Give a customer of the shop."""
+        """Give a customer who has had a room in this hotel."""
         found = await self._among(wire.CustomerRow, "id", [ref]) if wire.is_number(ref) else []
-        return mapping.guest(self.hotel, _only([row for row in found if not row.deleted], "guest"))
+        return mapping.guest(self.hotel, _only(await self._guests_here(found), "guest"))
 
     async def search_guests(self, query: GuestQuery) -> list[GuestProfile]:
         """Give the customers that the narrowest of the query's filters finds, active ones first (# Q18)."""
@@ -98,8 +98,8 @@ class QloAppsAdapter(PMSAdapter):
             found = await self._among(wire.CustomerRow, "lastname", [wire.literal("last_name", query.last_name)])
         else:
             found = await self._customers_by_phone(str(query.phone))
-        ordered = sorted(found, key=lambda row: (not row.active, int(row.id)))
-        return [mapping.guest(self.hotel, row) for row in ordered if not row.deleted]
+        ordered = sorted(await self._guests_here(found), key=lambda row: (not row.active, int(row.id)))
+        return [mapping.guest(self.hotel, row) for row in ordered]
 
     async def list_charges(self, ref: VendorRef) -> list[FolioLine]:
         """Give the lines of an order, then its payments."""
@@ -194,6 +194,14 @@ class QloAppsAdapter(PMSAdapter):
         rows = await self._among(wire.RoomBookingRow, field, values)
         return [row for row in rows if row.id_hotel == self.hotel.property_id]  # Q17
 
+    async def _guests_here(self, found: Sequence[wire.CustomerRow]) -> list[wire.CustomerRow]:
+        """Give those who are there still and have had a room in this hotel: customers are the whole shop's."""
+        there = [row for row in found if not row.deleted]
+        if isinstance(self.options, QloAppsOptions) and self.options.shop_wide_guests:
+            return there
+        booked = {row.id_customer for row in await self._ours("id_customer", [row.id for row in there])}
+        return [row for row in there if row.id in booked]  # Q22
+
     async def _orders(self, ids: Iterable[str]) -> list[wire.OrderRow]:
         """Give these orders; one that the list leaves out may still be there (# Q9)."""
         wanted = list(ids)
@@ -265,7 +273,10 @@ class QloAppsAdapter(PMSAdapter):
 
     async def _customers_by_phone(self, phone: str) -> list[wire.CustomerRow]:
         """Look a number up in the addresses, and among the newest guests, whose own number has no filter (# Q20)."""
+        is_wanted = phone_test(phone, self.hotel.country)
         variants = self._spellings(wire.literal("phone", phone))
+        if not variants:
+            return []
         found: dict[str, wire.CustomerRow] = {}
         for field in ("phone", "phone_mobile"):
             homes = await self._among(wire.AddressRow, field, variants)
@@ -273,16 +284,15 @@ class QloAppsAdapter(PMSAdapter):
             found |= {row.id: row for row in owners}
         page = {"sort": "[id_DESC]", "limit": f"0,{_NEWEST_GUESTS}"}
         for row in await self._page(wire.CustomerRow, page):
-            if row.phone and self._e164(row.phone) == self._e164(phone):
+            if is_wanted(row.phone):
                 found[row.id] = row
         return list(found.values())
 
-    def _e164(self, phone: str) -> str:
-        return fold_phone(phone, self.hotel.country)
-
     def _spellings(self, phone: str) -> Iterable[str]:
+        """Give how a number may stand in an address; a text without digits is none and stands nowhere."""
+        folded = fold_phone(phone, self.hotel.country)
         digits = "".join(char for char in phone if char.isdigit())
-        return dict.fromkeys((phone, self._e164(phone), digits))
+        return dict.fromkeys((phone, folded, digits)) if folded else {}
 
     async def _among(self, row: type[R], field: str, values: Iterable[str]) -> list[R]:
         """Give the rows where `field` is one of `values`, however many these are."""

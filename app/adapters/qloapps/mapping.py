@@ -2,11 +2,10 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from decimal import Decimal
-from zoneinfo import ZoneInfo
 
 from app.adapters.qloapps import wire
+from app.domain.errors import VendorContractBroken
 from app.domain.folio import Balance, FolioLine, LineKind
 from app.domain.guest import GuestContact, GuestProfile
 from app.domain.hotel import Cleaning, Hotel, RoomOccupancy, RoomStatus, RoomType
@@ -68,8 +67,17 @@ class Legend:
     currencies: Mapping[str, str]
 
     def money(self, amount: Decimal, order: wire.OrderRow, hotel: Hotel) -> Money:
-        """Make money of an amount of an order, in the order's own currency."""
-        return Money.rounded(amount, self.currencies.get(order.id_currency, hotel.currency))
+        """Make money of an amount of an order, in the order's own currency.
+
+        Raises:
+            VendorContractBroken: the shop does not list that currency.
+        """
+        currency = self.currencies.get(order.id_currency)
+        if currency is None:
+            raise VendorContractBroken(
+                "QloApps counts an order in a currency that it does not list", vendor=hotel.vendor
+            )
+        return Money.rounded(amount, currency)
 
 
 def kinds(limits: Iterable[wire.RoomTypeLimits], sold: Iterable[wire.RoomTypeRow], hotel: Hotel) -> list[Kind]:
@@ -180,8 +188,8 @@ def reservation(
         notes=tuple(Note(text=text) for text in dict.fromkeys([*remarks, *_comments(rows)])),
         external_reference=order.source or None,
         vendor_status=legend.states.get(order.current_state, order.current_state),
-        created_at=_instant(order.date_add, hotel),
-        updated_at=_instant(order.date_upd, hotel),
+        created_at=hotel.instant(order.date_add),  # Q12
+        updated_at=hotel.instant(order.date_upd),
     )
     return made.model_copy(update={"rooms": rooms})
 
@@ -196,7 +204,7 @@ def guest(hotel: Hotel, row: wire.CustomerRow) -> GuestProfile:
         email=row.email or None,
         phone=row.phone or None,
         external_ids={"pms": row.id},
-        updated_at=_instant(row.date_upd, hotel),
+        updated_at=hotel.instant(row.date_upd),
     )
 
 
@@ -250,7 +258,7 @@ def room_status(hotel: Hotel, row: wire.RoomRow, occupied: frozenset[str]) -> Ro
         cleaning=Cleaning.UNKNOWN,
         occupancy=RoomOccupancy.OCCUPIED if row.id in occupied else RoomOccupancy.VACANT,
         out_of_order=row.id_status != "1",
-        updated_at=_instant(row.date_upd, hotel),
+        updated_at=hotel.instant(row.date_upd),
         vendor_status=_ROOM_STATUS.get(row.id_status, row.id_status),
     )
 
@@ -310,14 +318,8 @@ def _checkout_time(rows: Iterable[wire.RoomBookingRow]) -> str | None:
 
 
 def _payment(hotel: Hotel, row: wire.OrderPaymentRow, line: FolioLine) -> FolioLine:
-    when = _instant(row.date_add, hotel)
-    return line.model_copy(update={"posted_at": when, "reference": row.transaction_id or None})
+    return line.model_copy(update={"posted_at": hotel.instant(row.date_add), "reference": row.transaction_id or None})
 
 
 def _described(row: wire.OrderDetailRow) -> str:
     return row.product_name if row.product_quantity == 1 else f"{row.product_quantity} x {row.product_name}"
-
-
-def _instant(local: datetime | None, hotel: Hotel) -> datetime | None:
-    """Give the instant of a shop's time; the shop lives in the hotel's zone (# Q12)."""
-    return local and local.replace(tzinfo=ZoneInfo(hotel.timezone)).astimezone(UTC)

@@ -9,6 +9,7 @@ from app.core import xml
 from app.core.auth import Basic
 from app.core.profile import Credentials, VendorAnswer, VendorFault, VendorProfile
 from app.domain.errors import OutcomeUnknown, VendorAuthFailed, VendorRejected
+from app.domain.hotel import HotelOptions
 
 _RESOURCE = re.compile(r'resource (?:of type "(\w+)"|(\w+))', re.IGNORECASE)
 _KEY = "under Advanced Parameters > Webservice in the back office"
@@ -21,6 +22,15 @@ _ADVICE = {
     "21": _UNKNOWN_KEY,
     "22": f"the webservice is switched off; enable it {_KEY}",
 }
+
+
+class QloAppsOptions(HotelOptions):
+    """What a hotel may set for its shop."""
+
+    shop_wide_guests: bool = Field(
+        default=False,
+        description="Whether guests who never had a room in this hotel are shown too; for shops of one owner's hotels.",
+    )
 
 
 class QloAppsCredentials(Credentials):
@@ -50,8 +60,9 @@ def _read_fault(answer: VendorAnswer) -> VendorFault:
 def _errors(answer: VendorAnswer) -> Iterator[tuple[str, str]]:
     if not answer.headers.get("content-type", "").startswith("text/xml"):
         body = answer.json()
-        listed = body.get("errors", ()) if isinstance(body, dict) else ()
-        yield from ((str(error["code"]), str(error["message"])) for error in listed)
+        listed = body.get("errors") if isinstance(body, dict) else None
+        told = [error for error in listed if isinstance(error, dict)] if isinstance(listed, list) else []
+        yield from ((str(error.get("code", "")), str(error.get("message", ""))) for error in told)
     elif (root := xml.parse_if_xml(answer.body)) is not None:
         yield from ((error.findtext("code", ""), error.findtext("message", "")) for error in root.iter("error"))
 
@@ -72,6 +83,7 @@ QLOAPPS = VendorProfile(
     vendor="qloapps",
     display_name="QloApps",
     credentials=QloAppsCredentials,
+    options=QloAppsOptions,
     authenticate=_sign,
     shared_host=False,
     is_success=_is_success,

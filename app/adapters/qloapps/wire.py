@@ -10,9 +10,19 @@ from decimal import Decimal
 from typing import Annotated, Any, ClassVar, Generic, TypeVar, cast
 
 import orjson
-from pydantic import AliasChoices, AliasPath, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import (
+    AliasChoices,
+    AliasPath,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    model_validator,
+)
 
 from app.domain.errors import InvalidRequest
+from app.domain.money import Currency
 
 _COMMANDS = frozenset("[]|,%")
 
@@ -25,18 +35,25 @@ def _set_or_none(value: Any) -> Any:
     return None if not value or str(value).startswith("0000-00-00") else value
 
 
+def _said(text: Any) -> Any:
+    return text.get("value") if isinstance(text, dict) else text
+
+
 def _one_language(value: Any) -> Any:
-    return next((text["value"] for text in value if text["value"]), "") if isinstance(value, list) else value or ""
+    return next(filter(None, map(_said, value)), "") if isinstance(value, list) else value or ""
 
 
 Id = Annotated[str, BeforeValidator(_id)]
+Number = Annotated[str, BeforeValidator(_id), StringConstraints(pattern=r"^[0-9]+$")]
+"""An id that leads to something."""
+Amount = Annotated[Decimal, Field(gt=-(10**12), lt=10**12)]
 Flag = Annotated[bool, BeforeValidator(lambda value: str(value) == "1")]
-Day = Annotated[dt.date, BeforeValidator(lambda value: value[:10])]
+Day = Annotated[dt.date, BeforeValidator(lambda value: str(value)[:10])]
 ShopTime = Annotated[dt.datetime | None, BeforeValidator(_set_or_none)]
 """The shop's local time, without its zone (# Q12)."""
 Text = Annotated[str, BeforeValidator(_one_language)]
 Ages = Annotated[tuple[int, ...], BeforeValidator(lambda value: orjson.loads(value or "[]"))]
-Keys = Annotated[tuple[str, ...], BeforeValidator(tuple)]
+Keys = Annotated[tuple[str, ...], BeforeValidator(lambda value: tuple(value) if isinstance(value, dict) else value)]
 """The ids of rooms: an object keyed by them, or an empty list (# Q3)."""
 
 
@@ -78,14 +95,16 @@ class Page(Wire, Generic[R]):
     @classmethod
     def _under_its_name(cls, answer: Any) -> Any:
         row: type[Row] = cls.__pydantic_generic_metadata__["args"][0]
-        return {"rows": answer if answer == [] else answer[row.node]} if answer == [] or row.node in answer else {}
+        if answer == []:
+            return {"rows": answer}
+        return {"rows": answer[row.node]} if isinstance(answer, dict) and row.node in answer else {}
 
 
 class HotelRow(Row):
     """A hotel of the shop; a shop may have several."""
 
     resource = node = "hotels"
-    id: Id
+    id: Number
     hotel_name: Text
     active: Flag
 
@@ -108,7 +127,7 @@ class RoomTypeRow(Row):
 
     resource = node = "room_types"
     display = "full"
-    id: Id
+    id: Number
     id_hotel: Id
     name: Text
     description: Text = ""
@@ -120,7 +139,7 @@ class RoomRow(Row):
 
     resource = "hotel_rooms"
     node = "rooms"
-    id: Id
+    id: Number
     id_product: Id
     id_hotel: Id
     room_num: str
@@ -133,8 +152,8 @@ class AriRoomType(Wire):
     """Prices are of one night on average, or, `total`, of the stay."""
 
     id_room_type: Id
-    base_price_with_tax: Decimal
-    total_price_with_tax: Decimal
+    base_price_with_tax: Amount
+    total_price_with_tax: Amount
     free: Keys = Field(validation_alias=AliasPath("rooms", "available"))
 
 
@@ -142,7 +161,7 @@ class Ari(Wire):
     """Availability and rates of some nights; an unknown hotel or room type has no `room_types`."""
 
     date_from: dt.date
-    currency: str
+    currency: Currency
     room_types: tuple[AriRoomType, ...] = ()
 
 
@@ -158,14 +177,14 @@ class OrderRow(Row):
     """An order, our reservation: `total_paid_tax_incl` is what it costs, `total_paid_real` what was paid."""
 
     resource = node = "orders"
-    id: Id
-    id_customer: Id
+    id: Number
+    id_customer: Number
     id_currency: Id
     current_state: Id
     reference: str
     source: str | None = None
-    total_paid_tax_incl: Decimal
-    total_paid_real: Decimal
+    total_paid_tax_incl: Amount
+    total_paid_real: Amount
     date_add: ShopTime = None
     date_upd: ShopTime = None
 
@@ -180,7 +199,7 @@ class OrderStateRow(Row):
     """A state that an order may be in; ids and names are the shop's own."""
 
     resource = node = "order_states"
-    id: Id
+    id: Number
     name: Text
 
 
@@ -188,7 +207,7 @@ class CurrencyRow(Row):
     """A currency of the shop; its own has the rate 1."""
 
     resource = node = "currencies"
-    id: Id
+    id: Number
     iso_code: str
     conversion_rate: Decimal
 
@@ -197,18 +216,18 @@ class OrderDetailRow(Row):
     """A line of an order."""
 
     resource = node = "order_details"
-    id: Id
+    id: Number
     product_name: str
     product_quantity: int
-    total_price_tax_incl: Decimal
+    total_price_tax_incl: Amount
 
 
 class OrderPaymentRow(Row):
     """A payment to the orders of one reference."""
 
     resource = node = "order_payments"
-    id: Id
-    amount: Decimal
+    id: Number
+    amount: Amount
     payment_method: str
     transaction_id: str | None = None
     date_add: ShopTime = None
@@ -219,12 +238,12 @@ class RoomBookingRow(Row):
 
     resource = "room_bookings"
     node = "bookings"
-    id: Id
-    id_order: Id
+    id: Number
+    id_order: Number
     id_hotel: Id
     id_product: Id
     id_room: Id
-    id_customer: Id
+    id_customer: Number
     id_status: Id
     room_num: str | None = None
     date_from: Day
@@ -248,7 +267,7 @@ class CustomerRow(Row):
     """A guest, shared by all hotels of the shop."""
 
     resource = node = "customers"
-    id: Id
+    id: Number
     firstname: str
     lastname: str
     email: str | None = None
@@ -262,8 +281,8 @@ class AddressRow(Row):
     """An address of a guest."""
 
     resource = node = "addresses"
-    id: Id
-    id_customer: Id
+    id: Number
+    id_customer: Number
 
 
 def among(field: str, values: Iterable[str]) -> Mapping[str, str]:

@@ -36,7 +36,7 @@ async def post_charge(
     "/charges",
     operation_id="list_charges",
     summary="The lines of the folio",
-    **reading(list[FolioLine], [examples.FOLIO_LINE]),
+    **reading(list[FolioLine], [examples.FOLIO_LINE], "conflict"),
 )
 async def list_charges(
     visit: Reading, reservation_id: ReservationPath, limit: Limit = 50, cursor: Cursor = None
@@ -55,7 +55,7 @@ async def list_charges(
     "/balance",
     operation_id="get_balance",
     summary="What is owed",
-    **reading(Balance, examples.BALANCE),
+    **reading(Balance, examples.BALANCE, "conflict"),
 )
 async def get_balance(visit: Reading, reservation_id: ReservationPath) -> Response:
     """Positive means that the guest owes. Never from a cache."""

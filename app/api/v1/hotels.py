@@ -13,9 +13,11 @@ from app.api.envelope import Envelope, Meta, own_response
 from app.api.errors import problems
 from app.api.paging import Cursor, Limit, page
 from app.domain.capability import Capability, CapabilityEntry
+from app.domain.errors import StorageUnavailable
 from app.domain.hotel import Hotel
 from app.domain.model import Fact
 from app.gateway.hotels import HotelDraft, OptionsDraft
+from app.gateway.patience import within
 from app.gateway.reads import Answer
 
 router = APIRouter(prefix="/v1/hotels", tags=["hotels"])
@@ -74,7 +76,7 @@ async def list_hotels(call: Browsing, limit: Limit = 50, cursor: Cursor = None) 
     """Never their credentials; sorted by id."""
 
     async def visible() -> Answer[list[Hotel]]:
-        return Answer(await call.gateway.hotels.visible(call.caller), "store", call.now)
+        return Answer(await call.gateway.hotels.visible(call.caller, until=call.until), "store", call.now)
 
     return await page(call, list[Hotel], visible, limit=limit, cursor=cursor)
 
@@ -125,7 +127,7 @@ async def put_hotel(
     draft: Annotated[HotelDraft, Body(examples=[examples.HOTEL_DRAFT])],
 ) -> Response:
     """Stores and never calls the PMS; `POST …/check` does. Needs a key for all hotels."""
-    hotel, created = await call.gateway.hotels.put(hotel_id, draft, call.caller)
+    hotel, created = await within(call.left, call.gateway.hotels.put(hotel_id, draft, call.caller))
     return own_response(call.request, Hotel, hotel, status=201 if created else 200)
 
 
@@ -137,7 +139,7 @@ async def put_hotel(
 )
 async def delete_hotel(call: Administering, hotel_id: HotelPath) -> Response:
     """Everything under the id is erased on our side; the PMS is untouched."""
-    await call.gateway.hotels.delete(hotel_id, call.caller)
+    await within(call.left, call.gateway.hotels.delete(hotel_id, call.caller, until=call.until))
     await call.gateway.cache.move_all(hotel_id)
     await call.gateway.connectors.forget(hotel_id)
     return Response(status_code=204)
@@ -188,6 +190,7 @@ async def check_hotel(visit: Operating) -> Response:
     **nothing(),
 )
 async def refresh_hotel(visit: Operating) -> Response:
-    """The next read of anything asks the PMS."""
-    await visit.gateway.cache.move_all(visit.registration.hotel.id)
+    """The next read of anything asks the PMS; 503 where the cache does not answer."""
+    if not await visit.gateway.cache.move_all(visit.registration.hotel.id):
+        raise StorageUnavailable("the cache did not confirm that it has forgotten; repeat later")
     return Response(status_code=204)

@@ -1,24 +1,25 @@
 """Operations: what became of a write."""
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Path, Request, Response
+from fastapi import APIRouter, Path, Response
 from pydantic import ConfigDict, Field
 
 from app.api import examples
-from app.api.deps import TheCaller, TheGateway
+from app.api.deps import Calling
 from app.api.documents import own
 from app.api.envelope import dumped, own_response, write_response
-from app.api.errors import Problem, problem_body
+from app.api.errors import Problem, problem_of
 from app.domain.capability import Capability
-from app.domain.errors import UnknownResource
+from app.domain.errors import Told, UnknownResource
 from app.domain.folio import Charge
 from app.domain.guest import GuestProfile
 from app.domain.hotel import RoomStatus
 from app.domain.model import Fact
 from app.domain.reservation import Note, Reservation
 from app.gateway.callers import Scope
+from app.gateway.patience import within
 from app.gateway.writes import Accepted, Settled
 from app.store.operations import OperationRecord, OperationStatus
 
@@ -47,8 +48,6 @@ class OperationOut(Fact):
 
 def operation_json(record: OperationRecord) -> dict[str, object]:
     """Give what a caller sees of an operation, members that say nothing left out."""
-    told = record.error
-    error = told and problem_body(**{name: value for name, value in told.items() if name not in {"errors", "extra"}})
     members = {
         "id": record.id,
         "hotel_id": record.hotel_id,
@@ -59,10 +58,17 @@ def operation_json(record: OperationRecord) -> dict[str, object]:
         "updated_at": record.updated_at,
         "expires_at": record.expires_at,
         "result": record.answer and record.answer["data"],
-        "error": error,
+        "error": record.error and _problem_told(record),
         "dead_letter_id": record.dead_letter_id and str(record.dead_letter_id),
     }
     return {name: value for name, value in members.items() if value is not None or name == "expires_at"}
+
+
+def _problem_told(record: OperationRecord) -> dict[str, Any]:
+    """Give the problem as the caller of the write was told it, under that request's correlation id."""
+    told = problem_of(Told(record.error))
+    told.pop("correlation_id", None)
+    return told if record.correlation_id is None else {**told, "correlation_id": record.correlation_id}
 
 
 def write_answer(outcome: Settled | Accepted) -> Response:
@@ -79,14 +85,13 @@ def write_answer(outcome: Settled | Accepted) -> Response:
     **own(OperationOut, examples.OPERATION),
 )
 async def get_operation(
-    request: Request,
-    gateway: TheGateway,
-    caller: TheCaller,
+    call: Calling,
     operation_id: Annotated[str, Path(min_length=1, max_length=64, examples=[examples.OPERATION["id"]])],
 ) -> Response:
     """The caller's own operations at the hotels it sees; with the scope `ops` those of every client."""
-    everybody = Scope.OPS.value in caller.scopes
-    record = await gateway.writes.find(operation_id, client=None if everybody else caller.client)
-    if not caller.may_see(record.hotel_id):
+    everybody = Scope.OPS.value in call.caller.scopes
+    client = None if everybody else call.caller.client
+    record = await within(call.left, call.gateway.writes.find(operation_id, client=client))
+    if not call.caller.may_see(record.hotel_id):
         raise UnknownResource("there is no such operation")
-    return own_response(request, dict, operation_json(record))
+    return own_response(call.request, dict, operation_json(record))

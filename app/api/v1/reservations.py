@@ -27,7 +27,7 @@ DayQuery = Annotated[Day | None, Query(description="Hotel-local; the default is 
     "/reservations/{reservation_id}",
     operation_id="get_reservation",
     summary="One reservation",
-    **reading(Reservation, examples.RESERVATION),
+    **reading(Reservation, examples.RESERVATION, "conflict"),
 )
 async def get_reservation(visit: Reading, reservation_id: ReservationPath) -> Response:
     """By its id, or as `confirmation:<number>`."""

@@ -5,7 +5,7 @@ from datetime import date
 from decimal import Decimal
 from typing import Any
 
-from app.domain.text import fold, fold_phone
+from app.domain.text import is_same_text, phone_test
 from app.simulators.bridge import sent, shown
 from app.simulators.bridge.exchange import Answer, Visit
 from app.simulators.bridge.pages import page
@@ -276,13 +276,13 @@ def _fits(wanted: sent.ReservationSearch, booking: Booking) -> bool:
     return (
         all(want is None or want == have for want, have in exact)
         and (wanted.statuses is None or booking.status.value in wanted.statuses)
-        and (wanted.last_name is None or fold(wanted.last_name) == fold(booking.contact.last_name))
+        and (wanted.last_name is None or is_same_text(wanted.last_name, booking.contact.last_name))
     )
 
 
 def _is_meant(wanted: sent.GuestSearch, profile: Guest, country: str) -> bool:
     return (
-        (wanted.email is None or fold(wanted.email) == fold(profile.email or ""))
-        and (wanted.phone is None or fold_phone(wanted.phone, country) == fold_phone(profile.phone or "", country))
-        and (wanted.last_name is None or fold(wanted.last_name) == fold(profile.last_name))
+        (wanted.email is None or is_same_text(wanted.email, profile.email))
+        and (wanted.phone is None or phone_test(wanted.phone, country)(profile.phone))
+        and (wanted.last_name is None or is_same_text(wanted.last_name, profile.last_name))
     )

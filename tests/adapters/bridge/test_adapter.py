@@ -283,7 +283,7 @@ async def test_preferences_are_the_whole_set(bridge: Bridge) -> None:
         }
     )
     guest = await bridge.connector.set_preferences(ada, wanted, bridge.operation())
-    assert guest.preferences == wanted.preferences
+    assert [one.model_dump() for one in guest.preferences] == [one.model_dump() for one in wanted.preferences]
 
 
 async def test_a_charge_is_posted_and_owed(bridge: Bridge) -> None:
@@ -367,3 +367,9 @@ async def test_the_adapter_serves_as_a_library(simulators: SimulatorServer) -> N
     }
     async with get_connector("bridge", config, policy=EgressPolicy(allow_loopback=True)) as connector:
         assert len(await connector.list_room_types()) == 3
+
+
+@pytest.mark.parametrize("phone", ["anonymous", "+", "withheld"])
+async def test_a_phone_number_without_digits_is_nobodys(bridge: Bridge, phone: str) -> None:
+    bridge.hotel.register(last_name="Doe")
+    assert await bridge.connector.search_guests(GuestQuery(phone=phone)) == []

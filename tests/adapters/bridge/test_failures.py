@@ -1,7 +1,9 @@
 """What the bridge's adapter makes of refusals and failures, and that nothing is ever done twice."""
 
 import asyncio
+import json
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 import pytest
 
@@ -157,3 +159,52 @@ async def test_without_keys_a_lost_answer_is_never_sent_again(connect: Connect) 
     with pytest.raises(OutcomeUnknown):
         await bridge.connector.create_reservation(bridge.draft(), bridge.operation())
     assert [request.path for request in bridge.site.requests] == ["/properties/HARBOUR/reservations"]
+
+
+ROOM = {"room_type": "STD", "arrival": "2026-12-01", "departure": "2026-12-02"}
+RESERVATION = {"id": "r1", "status": "confirmed", "rooms": [ROOM], "guest": {"last_name": "Lee"}}
+
+
+def answers(bridge: Bridge, path: str, body: dict[str, Any]) -> None:
+    """Let the PMS answer with `body`, whatever it is asked at `path`."""
+    bridge.site.faults.add(Fault(kind=FaultKind.GARBAGE_UNDONE, path=path, body=json.dumps(body)))
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"rooms": []},
+        {"id": ""},
+        {"id": "x" * 256},
+        {"guest": {"id": ""}},
+        {"checkout_time": "noon"},
+        {"version": "é"},
+        {"version": 'a"b'},
+        {"version": "a\nb"},
+        {"version": "a b"},
+    ],
+)
+async def test_a_reservation_that_cannot_be_is_a_broken_contract(bridge: Bridge, wrong: dict[str, Any]) -> None:
+    answers(bridge, "/reservations/r1", RESERVATION | wrong)
+    with pytest.raises(VendorContractBroken):
+        await bridge.connector.get_reservation(VendorRef("r1"))
+
+
+async def test_what_is_odd_about_a_text_hides_no_reservation(bridge: Bridge) -> None:
+    room = {**ROOM, "room_type": "x" * 65, "rate_code": "", "room_number": "a\nb"}
+    odd = {"rooms": [room], "checkout_time": "11:00:00", "version": "W/7-a.b~!"}
+    answers(bridge, "/reservations/search", {"items": [RESERVATION | odd]})
+    (found,) = await bridge.connector.search_reservations(ReservationQuery(last_name="Lee"))
+    assert (found.room_type, found.checkout_time, found.vendor_version) == ("x" * 65, "11:00", "W/7-a.b~!")
+
+
+async def test_an_empty_preference_hides_no_guest(bridge: Bridge) -> None:
+    likings = [{"category": "", "value": ""}, {"category": "x" * 65, "value": "y" * 256, "note": ""}]
+    answers(bridge, "/guests/g1", {"id": "g1", "preferences": likings})
+    assert len((await bridge.connector.get_guest(VendorRef("g1"))).preferences) == 2
+
+
+async def test_a_room_type_with_a_long_code_hides_no_other(bridge: Bridge) -> None:
+    kinds = [{"room_type": code, "name": code} for code in ("STD", "x" * 65)]
+    answers(bridge, "/room-types", {"items": kinds})
+    assert [kind.room_type for kind in await bridge.connector.list_room_types()] == ["STD", "x" * 65]

@@ -5,12 +5,14 @@ import contextlib
 import itertools
 import socket
 from collections.abc import AsyncIterator
+from typing import Any
 
 from pydantic import SecretStr
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.adapters.qloapps import ADAPTER
 from app.adapters.qloapps.adapter import QloAppsAdapter
+from app.adapters.qloapps.profile import QloAppsOptions
 from app.core.clock import SystemClock
 from app.core.connectors import ConnectorFactory, Registration
 from app.core.egress import EgressPolicy
@@ -21,6 +23,8 @@ from app.simulators.server import server_config
 from tests.fixtures.simulators import QuietServer
 
 KEY = "A" * 32
+SHOP_WIDE = QloAppsOptions(shop_wide_guests=True)
+"""Shows guests who have no booking, as most of the recorded and registered ones."""
 
 
 class Impatient(SystemClock):
@@ -32,7 +36,7 @@ class Impatient(SystemClock):
 
 
 @contextlib.asynccontextmanager
-async def connected(base_url: str, *, key: str = KEY, **fields: str) -> AsyncIterator[QloAppsAdapter]:
+async def connected(base_url: str, *, key: str = KEY, **fields: Any) -> AsyncIterator[QloAppsAdapter]:
     """Give a connector to the hotel at `base_url`; it is hotel 1 of a shop in New York unless `fields` differ."""
     known = {"timezone": "America/New_York", "currency": "USD", "country": "US", "property_id": "1", **fields}
     hotel = Hotel.model_validate({"id": "prime", "name": "Prime", "vendor": "qloapps", "base_url": base_url, **known})
@@ -86,7 +90,7 @@ async def opened_stage() -> AsyncIterator[None]:
 
 
 @contextlib.asynccontextmanager
-async def shop(app: ASGIApp, **fields: str) -> AsyncIterator[QloAppsAdapter]:
+async def shop(app: ASGIApp, **fields: Any) -> AsyncIterator[QloAppsAdapter]:
     """Let `app` play a shop and give a connector to its hotel."""
     async with connected(STAGE.put_on(app), **fields) as connector:
         yield connector

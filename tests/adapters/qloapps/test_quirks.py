@@ -4,10 +4,13 @@ from datetime import UTC, date, datetime, timedelta
 from email.utils import parsedate_to_datetime
 
 import pytest
+from pydantic import ValidationError
 
 from app.adapters.qloapps import mapping, wire
 from app.adapters.qloapps.profile import QLOAPPS
+from app.core.faults import error_from_answer
 from app.core.matrix import Ledger
+from app.core.profile import VendorAnswer
 from app.core.xml import parse
 from app.domain.errors import (
     GatewayError,
@@ -24,8 +27,10 @@ from app.domain.ids import VendorRef
 from app.domain.model import type_adapter
 from app.domain.reservation import ReservationQuery, ReservationStatus
 from app.domain.stay import Occupancy, Stay
+from app.simulators.house import RoomWish
+from app.simulators.records import Contact
 from tests.adapters.qloapps.replay import Replay, Verbatim, sample
-from tests.adapters.qloapps.shop import connected, shop
+from tests.adapters.qloapps.shop import SHOP_WIDE, connected, shop
 from tests.fixtures.simulators import FreshSite, SimulatorServer
 
 NIGHTS = Stay(date(2026, 12, 1), date(2026, 12, 4))
@@ -38,6 +43,7 @@ HOTEL = Hotel(
     base_url="http://x",
     property_id="1",
 )
+LEGEND = mapping.Legend({"1": "Awaiting payment"}, {"1": "USD"})
 
 
 async def test_q1_an_empty_list_has_no_name() -> None:
@@ -130,7 +136,9 @@ def test_q8_the_rooms_decide_where_an_order_stands(
     rows = [wire.RoomBookingRow.model_validate({**template, **room}) for room in rooms]
     order = wire.OrderRow.model_validate({**sample("121").json["orders"][0], "current_state": state})
     states = {str(row["id"]): row["name"] for row in sample("019").json["order_states"]}
-    found = mapping.reservation(HOTEL, mapping.Legend(states, {"1": "USD"}), order, rows, customer=None, remarks=())
+    found = mapping.reservation(
+        HOTEL, mapping.Legend(states, LEGEND.currencies), order, rows, customer=None, remarks=()
+    )
     assert found.status is status
     assert found.vendor_status == states.get(state, state)
     assert len(found.rooms) == len(rooms)
@@ -141,7 +149,7 @@ def test_q8_the_dates_are_those_of_the_rooms_that_are_not_cancelled() -> None:
     gone = {**template, "date_from": "2026-12-01 00:00:00", "is_cancelled": 1}
     rows = [wire.RoomBookingRow.model_validate(row) for row in (gone, template)]
     order = wire.OrderRow.model_validate(sample("121").json["orders"][0])
-    found = mapping.reservation(HOTEL, mapping.Legend({"1": "x"}, {}), order, rows, customer=None, remarks=())
+    found = mapping.reservation(HOTEL, LEGEND, order, rows, customer=None, remarks=())
     assert (found.arrival, found.rooms[0].arrival) == (date(2026, 12, 10), date(2026, 12, 1))
     assert (found.guest.id, found.guest.last_name) == ("5", None)
 
@@ -160,7 +168,7 @@ async def test_q9_an_order_that_lists_leave_out_is_still_found() -> None:
 async def test_q10_secrets_of_guests_are_never_asked_for() -> None:
     replay = Replay("without_tax")
     async with shop(replay) as hotel:
-        await hotel.get_guest(VendorRef("2"))
+        await hotel.get_guest(VendorRef("5"))
         await hotel.search_reservations(ReservationQuery(guest_id=VendorRef("5")))
     asked = [one for one in replay.asked if "/customers" in one or "/orders?" in one]
     assert len(asked) == 3
@@ -271,7 +279,7 @@ def test_q16_payments_are_listed_and_what_is_paid_otherwise_is_a_line() -> None:
         {**sample("121").json["orders"][0], "total_paid_tax_incl": "2080", "total_paid_real": "2180"}
     )
     payment = wire.OrderPaymentRow.model_validate(sample("212").json["order_payments"][0])
-    lines = mapping.folio(HOTEL, mapping.Legend({}, {"1": "USD"}), order, details=(), payments=[payment])
+    lines = mapping.folio(HOTEL, LEGEND, order, details=(), payments=[payment])
     assert [(str(line.id), int(line.amount.amount)) for line in lines] == [
         ("rest-1", 2080),
         ("payment-1", -2080),
@@ -291,11 +299,11 @@ async def test_q17_an_order_without_a_room_in_this_hotel_is_not_found() -> None:
 
 
 async def test_q18_an_address_with_two_profiles_gives_the_active_one_first() -> None:
-    async with shop(Replay("fresh")) as hotel:
+    async with shop(Replay("fresh"), options=SHOP_WIDE) as hotel:
         found = await hotel.search_guests(GuestQuery(email="ada.byron@example.test"))
     assert [guest.id for guest in found] == ["2", "3"]
     deleted = {"customers": {"2": {"deleted": 1}}}
-    async with shop(Replay("fresh", fill=deleted)) as hotel:
+    async with shop(Replay("fresh", fill=deleted), options=SHOP_WIDE) as hotel:
         found = await hotel.search_guests(GuestQuery(email="ada.byron@example.test"))
         with pytest.raises(NotFound):
             await hotel.get_guest(VendorRef("2"))
@@ -322,7 +330,7 @@ async def test_q19_availability_is_asked_for_in_xml(simulators: SimulatorServer,
 async def test_q20_a_phone_number_has_no_filter_of_its_own(simulators: SimulatorServer, fresh_site: FreshSite) -> None:
     site = fresh_site("qloapps", seeded=False)
     guest = site.hotel.register(last_name="Doe", phone="+1 (202) 555-0123")
-    async with connected(simulators.base_url(site), key=site.api_key) as hotel:
+    async with connected(simulators.base_url(site), key=site.api_key, options=SHOP_WIDE) as hotel:
         found = await hotel.search_guests(GuestQuery(phone="12025550123"))
     assert [one.id for one in found] == [guest.id]
     assert not any("/customers" in one.path and "filter%5Bphone" in one.query for one in site.requests)
@@ -336,6 +344,92 @@ async def test_q21_ages_of_children_are_given_only_where_they_were_kept(
     async with shop(Replay("without_tax")) as hotel:
         found = await hotel.get_reservation(VendorRef(number))
     assert found.child_ages == ages
+
+
+async def test_q22_a_guest_of_another_hotel_of_the_shop_is_not_shown(
+    simulators: SimulatorServer, fresh_site: FreshSite
+) -> None:
+    site = fresh_site("qloapps")
+    here, there = site.hotels["1"], site.hotels["2"]
+    both, elsewhere, nowhere = (
+        next(iter(here.bookings.values())).contact.guest_id,
+        there.register(last_name="Elsewhere", email="else@example.test", phone="+1 202 555 0142").id,
+        here.register(last_name="Nowhere", email="nowhere@example.test").id,
+    )
+    arrival = there.business_date
+    wish = RoomWish(
+        kind=next(iter(there.kinds)), plan="BAR", arrival=arrival, departure=arrival + timedelta(days=1), adults=1
+    )
+    there.book([wish], Contact(guest_id=elsewhere, last_name="Elsewhere"))
+    queries = {
+        elsewhere: [GuestQuery(email="else@example.test"), GuestQuery(phone="+12025550142")],
+        nowhere: [GuestQuery(last_name="Nowhere")],
+    }
+    async with connected(simulators.base_url(site), key=site.api_key) as hotel:
+        assert (await hotel.get_guest(VendorRef(str(both)))).id == both
+        for ref, asked in queries.items():
+            with pytest.raises(NotFound):
+                await hotel.get_guest(VendorRef(ref))
+            assert [await hotel.search_guests(query) for query in asked] == [[] for _ in asked]
+    async with connected(simulators.base_url(site), key=site.api_key, property_id="2") as hotel:
+        assert (await hotel.get_guest(VendorRef(elsewhere))).id == elsewhere
+    async with connected(simulators.base_url(site), key=site.api_key, options=SHOP_WIDE) as hotel:
+        for ref, asked in queries.items():
+            assert (await hotel.get_guest(VendorRef(ref))).id == ref
+            for query in asked:
+                assert [guest.id for guest in await hotel.search_guests(query)] == [ref]
+
+
+def test_an_amount_of_a_currency_that_the_shop_does_not_list_is_not_guessed() -> None:
+    order = wire.OrderRow.model_validate({**sample("121").json["orders"][0], "id_currency": "7"})
+    with pytest.raises(VendorContractBroken, match="currency"):
+        mapping.balance(HOTEL, LEGEND, order)
+
+
+@pytest.mark.parametrize(
+    ("kind", "body"),
+    [
+        *(
+            (wire.Page.of(wire.OrderRow), body)
+            for body in ("", "null", "5", '"orders"', "{}", '["x"]', '{"orders": 5}')
+        ),
+        (wire.AriAnswer, '{"hotel_ari": {"date_from": null, "currency": "USD"}}'),
+        (wire.AriAnswer, '{"hotel_ari": null}'),
+        (wire.AriAnswer, '{"hotel_ari": {"date_from": "2026-12-01", "currency": "dollars"}}'),
+        (wire.BookingAnswer, '{"booking": null}'),
+        (wire.Page.of(wire.CustomerRow), '{"customers": [{"id": "x", "firstname": "A", "lastname": "B"}]}'),
+        (wire.Page.of(wire.OrderStateRow), '{"order_states": [{"id": null, "name": "x"}]}'),
+    ],
+)
+async def test_an_answer_that_is_none_of_its_own_is_a_broken_contract(kind: type, body: str) -> None:
+    with pytest.raises(ValidationError):
+        type_adapter(kind).validate_json(body or "null")
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [{"date_from": None}, {"date_to": 5}, {"id_order": None}, {"child_ages": [5]}, {"child_ages": 5}],
+)
+def test_a_room_of_an_order_that_makes_no_sense_is_a_broken_contract(changed: dict[str, object]) -> None:
+    with pytest.raises(ValidationError):
+        wire.RoomBookingRow.model_validate({**sample("213").json["bookings"][0], **changed})
+
+
+@pytest.mark.parametrize("name", [[None], ["x"], [{"id": 1}], [{"value": None}], [], None])
+def test_a_text_in_no_language_is_empty_or_itself(name: object) -> None:
+    read = wire.OrderStateRow.model_validate({"id": 1, "name": name})
+    assert read.name in {"", "x"}
+
+
+@pytest.mark.parametrize(
+    "body",
+    ['{"errors": null}', '{"errors": ["x"]}', '{"errors": [{"message": "no"}]}', '{"errors": 5}', "5", "null", "", "["],
+)
+def test_an_error_of_any_form_is_an_error(body: str) -> None:
+    answer = VendorAnswer(500, {"content-type": "application/json"}, body.encode())
+    error = error_from_answer(QLOAPPS, answer, datetime.now(UTC))
+    assert isinstance(error, OutcomeUnknown)
+    assert error.vendor_code == "500"
 
 
 async def test_a_window_of_three_months_is_one_call(simulators: SimulatorServer, fresh_site: FreshSite) -> None:

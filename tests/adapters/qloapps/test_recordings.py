@@ -14,7 +14,7 @@ from app.domain.money import Money
 from app.domain.reservation import ARRIVING, STAYING, ReservationQuery, ReservationStatus
 from app.domain.stay import Occupancy, Stay
 from tests.adapters.qloapps.replay import Replay, sample
-from tests.adapters.qloapps.shop import shop
+from tests.adapters.qloapps.shop import SHOP_WIDE, shop
 
 DECEMBER = Stay(date(2026, 12, 1), date(2026, 12, 4))
 HELD = Stay(date(2026, 12, 10), date(2026, 12, 12))
@@ -172,7 +172,7 @@ async def test_a_search_lists_cancelled_ones_unless_they_are_left_out() -> None:
 
 async def test_a_guest_is_read_by_id() -> None:
     recorded = sample("071").json["customer"]
-    async with shop(Replay("fresh", until=99)) as hotel:
+    async with shop(Replay("fresh", until=99), options=SHOP_WIDE) as hotel:
         found = await hotel.get_guest(VendorRef("2"))
     assert (found.first_name, found.last_name) == (recorded["firstname"], recorded["lastname"])
     assert (found.email, found.phone) == (recorded["email"], recorded["phone"])
@@ -196,7 +196,7 @@ async def test_a_guest_who_is_not_there_is_not_found(ref: str) -> None:
     ],
 )
 async def test_guests_are_found(query: GuestQuery, numbers: list[str]) -> None:
-    async with shop(Replay("fresh")) as hotel:
+    async with shop(Replay("fresh"), options=SHOP_WIDE) as hotel:
         assert [guest.id for guest in await hotel.search_guests(query)] == numbers
 
 

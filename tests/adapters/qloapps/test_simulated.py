@@ -17,7 +17,7 @@ from app.domain.stay import Occupancy, Stay
 from app.simulators.house import RoomWish
 from app.simulators.records import Booking, Contact, StayStatus
 from app.simulators.site import Site
-from tests.adapters.qloapps.shop import connected
+from tests.adapters.qloapps.shop import SHOP_WIDE, connected
 from tests.fixtures.simulators import FreshSite, SimulatorServer
 
 TOLD = {
@@ -158,12 +158,21 @@ async def test_guests(hotel: QloAppsAdapter, site: Site) -> None:
         assert read in await hotel.search_guests(query)
 
 
-async def test_a_guest_is_found_by_phone_with_an_address_and_without(hotel: QloAppsAdapter, site: Site) -> None:
+async def test_a_guest_is_found_by_phone_with_an_address_and_without(site: Site, simulators: SimulatorServer) -> None:
     homeless = site.hotel.register(last_name="Doe", phone="(202) 555-0123")
     at_home = site.hotel.register(last_name="Roe", phone="+12025550188", country="US")
-    assert [guest.id for guest in await hotel.search_guests(GuestQuery(phone="+1 202 555 0123"))] == [homeless.id]
-    assert [guest.id for guest in await hotel.search_guests(GuestQuery(phone="202-555-0188"))] == [at_home.id]
-    assert await hotel.search_guests(GuestQuery(phone="+43 1 000000")) == []
+    async with connected(simulators.base_url(site), key=site.api_key, options=SHOP_WIDE) as hotel:
+        assert [guest.id for guest in await hotel.search_guests(GuestQuery(phone="+1 202 555 0123"))] == [homeless.id]
+        assert [guest.id for guest in await hotel.search_guests(GuestQuery(phone="202-555-0188"))] == [at_home.id]
+        assert await hotel.search_guests(GuestQuery(phone="+43 1 000000")) == []
+
+
+@pytest.mark.parametrize("phone", ["anonymous", "+", "withheld"])
+async def test_a_phone_number_without_digits_is_not_even_asked_for(
+    hotel: QloAppsAdapter, site: Site, phone: str
+) -> None:
+    assert await hotel.search_guests(GuestQuery(phone=phone)) == []
+    assert not site.requests
 
 
 async def test_folio_and_balance(hotel: QloAppsAdapter, site: Site) -> None:
@@ -195,7 +204,7 @@ async def test_health(hotel: QloAppsAdapter, site: Site) -> None:
 async def test_lists_are_read_to_their_last_page(simulators: SimulatorServer, fresh_site: FreshSite) -> None:
     site = fresh_site("qloapps", seeded=False)
     expected = [site.hotel.register(last_name="Smith", email=f"{number}@example.test").id for number in range(450)]
-    async with connected(simulators.base_url(site), key=site.api_key) as hotel:
+    async with connected(simulators.base_url(site), key=site.api_key, options=SHOP_WIDE) as hotel:
         found = await hotel.search_guests(GuestQuery(last_name="Smith"))
     assert [guest.id for guest in found] == expected
     assert len(site.requests) == 3
