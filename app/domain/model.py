@@ -76,3 +76,13 @@ def _adapter(kind: Any) -> TypeAdapter[Any]:
 def type_adapter(kind: Any) -> TypeAdapter[Any]:
     """Give the reader and writer of a type, built once; building one is dear."""
     return _adapter(kind)
+
+
+@lru_cache(maxsize=512)
+def _shape(kind: Any) -> str:
+    return fingerprint(type_adapter(kind).json_schema(mode="serialization"))
+
+
+def shape(kind: Any) -> str:
+    """Give what tells the JSON of a type from that of another version of it; stored copies are kept under it."""
+    return _shape(kind)

@@ -44,8 +44,8 @@ class Copies:
     ) -> T:
         """Give the copy called `name`, at most two seconds old while it can be loaded, else at most 15 minutes.
 
-        With `newest` it is one that was loaded after this call: for somebody who looked in vain. `until` is when the
-        caller's time ends (monotonic seconds).
+        With `newest` it is one that was loaded after this call: for somebody who looked in vain, and must not be told
+        that there is no such thing when only we could not look. `until` is when the caller's time ends (monotonic).
 
         Raises:
             StorageUnavailable: it cannot be loaded in time and no copy is recent enough.
@@ -53,7 +53,7 @@ class Copies:
         if not newest and self._serves(name):
             return cast("T", self._held[name].value)
         left = until - self._clock.monotonic()
-        usable = self._age(name) < KEEP_SECONDS
+        usable = not newest and self._age(name) < KEEP_SECONDS
         seconds = spare(left) if usable else min(FIRST_SECONDS, left)
         try:
             return await within(seconds, self._load(name, load, newest))

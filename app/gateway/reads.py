@@ -21,7 +21,7 @@ from app.domain.errors import (
     StorageUnavailable,
     VendorContractBroken,
 )
-from app.domain.model import type_adapter
+from app.domain.model import shape, type_adapter
 from app.gateway.mapping_faults import contract_kept
 from app.gateway.optional_store import OptionalStore, spare
 from app.gateway.patience import within
@@ -197,9 +197,10 @@ class Reads:
 
     def _key(self, registration: Registration, read: Read[T]) -> CacheKey:
         hotel = registration.hotel
-        return self._cache.key(
-            hotel.id, read.capability, [registration.revision, read.params], (WHOLE_HOTEL, *read.resources)
-        )
+        # The registration and the shape of the answer are part of the question: neither a hotel that was changed
+        # nor a version of us with other models is answered with what another one stored.
+        asked = [registration.revision, shape(read.kind), read.params]
+        return self._cache.key(hotel.id, read.capability, asked, (WHOLE_HOTEL, *read.resources))
 
     async def _look_up(self, read: Read[T], key: CacheKey, patience: Patience) -> Lookup:
         if not read.ttl and not read.resources:

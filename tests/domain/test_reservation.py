@@ -9,6 +9,7 @@ from app.domain.folio import ChargeDraft
 from app.domain.guest import GuestContact, GuestDraft, GuestProfile, GuestQuery, PreferenceSet
 from app.domain.hotel import RoomStatusChange
 from app.domain.ids import HotelId, VendorRef
+from app.domain.model import shape
 from app.domain.money import Money
 from app.domain.reservation import (
     CancelRequest,
@@ -264,3 +265,8 @@ def test_a_guest_without_id_needs_a_last_name_and_a_search_something_to_look_for
         GuestDraft.model_validate(body)
     with pytest.raises(ValidationError):
         GuestQuery.model_validate(body)
+
+
+def test_the_shape_of_an_answer_tells_versions_of_it_apart() -> None:
+    assert shape(list[Reservation]) == shape(list[Reservation])
+    assert len({shape(Reservation), shape(list[Reservation]), shape(date | None)}) == 3
