@@ -25,7 +25,7 @@ install = { $(PIP) install --require-hashes -r $(1) 2>&1 || echo "pip has failed
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo serve test check docs format lock clean
+.PHONY: help demo serve test check bench chaos docs format lock clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
@@ -33,8 +33,8 @@ help: ## this list
 demo: $(VENV)/.runtime ## everything on this machine: Postgres, Redis, simulators, gateway, a tour, then serving
 	@$(BIN)/pms-gateway demo --with-parent
 
-serve: $(VENV)/.runtime ## the gateway with Postgres and Redis along, its data kept in .local
-	@$(BIN)/pms-gateway serve --embedded
+serve: $(VENV)/.runtime ## the gateway and a worker, with Postgres and Redis along, data kept in .local
+	@$(BIN)/pms-gateway serve --embedded --with-worker
 
 test: $(VENV)/.dev ## pytest on real Postgres and Redis
 	@$(BIN)/pytest
@@ -45,6 +45,12 @@ check: $(VENV)/.dev ## format, lint, types, floors, ledger, stale docs
 	@echo "mypy --strict" && $(BIN)/mypy --no-error-summary
 	@echo "import-linter" && $(BIN)/lint-imports --no-cache
 	@echo "ledger and docs" && $(BIN)/pms-gateway matrix --check
+
+bench: $(VENV)/.dev ## how fast it is against yardsticks, with Postgres on disk; half a minute
+	@$(BIN)/python -m tests.bench
+
+chaos: $(VENV)/.dev ## the five zeros under every fault: eight seeds of all subjects, then some writes at the pace of real life
+	@CHAOS_SEED=1,2,3,4,5,6,7,8 CHAOS_UNSCALED=20 $(BIN)/pytest tests/chaos
 
 docs: $(VENV)/.dev ## print the tables of README.md and .env.example again
 	@$(BIN)/pms-gateway matrix --write

@@ -13,7 +13,20 @@ from app.api import docs, errors, health
 from app.api.deps import Gateway, declared_query
 from app.api.documents import DocumentedAPI
 from app.api.middleware import Edge
-from app.api.v1 import availability, bookings, charges, guests, hotels, operations, rates, reservations, rooms, vendors
+from app.api.v1 import (
+    audit,
+    availability,
+    bookings,
+    charges,
+    dead_letters,
+    guests,
+    hotels,
+    operations,
+    rates,
+    reservations,
+    rooms,
+    vendors,
+)
 from app.core.clock import Clock, SystemClock
 from app.core.connectors import ConnectorCache, ConnectorFactory
 from app.core.discovery import adapters
@@ -21,27 +34,41 @@ from app.core.egress import EgressPolicy
 from app.core.matrix import Ledger, require_truth
 from app.core.secrets import SecretResolver
 from app.core.services import VendorServices
+from app.core.webhooks import WebhookSender
+from app.domain.errors import StorageUnavailable
+from app.gateway.alerts import Alerts
+from app.gateway.attempts import Attempts
+from app.gateway.audits import Audits
 from app.gateway.bookings import Bookings
 from app.gateway.bookkeeper import Bookkeeper
 from app.gateway.callers import Callers
 from app.gateway.copies import Copies
+from app.gateway.dead_letters import DeadLetterDesk
 from app.gateway.doctor import Doctor
 from app.gateway.folios import Folios
 from app.gateway.guests import Guests
 from app.gateway.hotels import HotelDirectory
+from app.gateway.housekeeping import Housekeeping
 from app.gateway.invalidation_repeats import InvalidationRepeats
 from app.gateway.inventory import Inventory
+from app.gateway.letter_gauges import LetterGauges
+from app.gateway.operation import OperationFactory
+from app.gateway.patience import within
 from app.gateway.reads import Reads
 from app.gateway.record import Recorder
 from app.gateway.reservations import Reservations
 from app.gateway.rooms import Rooms
+from app.gateway.settle import Settling
+from app.gateway.waits import Waits
 from app.gateway.writes import Writes
 from app.settings import Settings
 from app.store.cache import Cache
 from app.store.crypto import BlindIndex, IdempotencyHasher, Keyring
 from app.store.database import Database
+from app.store.job_runner import JobRunner
 from app.store.repository import StoreKeys
 from app.telemetry import log as logs
+from app.workers.worker import Worker, rounds
 
 ROUTERS = (
     hotels.router,
@@ -54,6 +81,8 @@ ROUTERS = (
     charges.router,
     rooms.router,
     operations.router,
+    audit.router,
+    dead_letters.router,
 )
 
 DESCRIPTION = """One REST API in front of many hotel property-management systems.
@@ -64,15 +93,8 @@ every write can be repeated safely under its `Idempotency-Key`. Errors are `appl
 log = structlog.get_logger()
 
 
-@dataclass(frozen=True)
-class Parts:
-    """What lives as long as the process and has to be closed."""
-
-    gateway: Gateway
-    services: VendorServices
-    readiness: health.Readiness
-    bookkeeper: Bookkeeper
-    repeats: InvalidationRepeats
+CONFIRM_SECONDS = 1.0
+"""How long shutdown waits for the last invalidations to be confirmed."""
 
 
 @dataclass(frozen=True)
@@ -83,13 +105,53 @@ class Stores:
     cache: Cache
 
 
-def build(settings: Settings, *, clock: Clock | None = None) -> Parts:
-    """Make all parts and introduce them to each other. Nothing connects yet.
+@dataclass(frozen=True)
+class Ground:
+    """What a gateway process and a worker both stand on."""
+
+    clock: Clock
+    waits: Waits
+    ledger: Ledger
+    policy: EgressPolicy
+    services: VendorServices
+    stores: Stores
+    copies: Copies
+    directory: HotelDirectory
+    connectors: ConnectorCache
+    bookkeeper: Bookkeeper
+    recorder: Recorder
+    operations: OperationFactory
+    attempts: Attempts
+    repeats: InvalidationRepeats
+
+    async def aclose(self) -> None:
+        """Write down what is not written yet, then close every connection."""
+        await self.bookkeeper.aclose()
+        with contextlib.suppress(StorageUnavailable):  # they are repeated by another process then, which does no harm
+            await within(CONFIRM_SECONDS, self.repeats.confirm())
+        await self.connectors.aclose()
+        await self.services.pools.aclose()
+        await self.stores.cache.aclose()
+        await self.stores.database.close()
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What a gateway process keeps going."""
+
+    ground: Ground
+    gateway: Gateway
+    readiness: health.Readiness
+    letter_gauges: LetterGauges
+
+
+def lay_ground(settings: Settings, *, clock: Clock | None = None, waits: Waits | None = None) -> Ground:
+    """Make what every process needs. Nothing connects yet.
 
     Raises:
         LedgerLies: the capability ledger and the code do not agree.
     """
-    clock = clock or SystemClock()
+    clock, waits = clock or SystemClock(), waits or Waits()
     ledger = Ledger.load()
     require_truth(ledger, adapters())
     policy = EgressPolicy.of(
@@ -99,24 +161,47 @@ def build(settings: Settings, *, clock: Clock | None = None) -> Parts:
     services = VendorServices.of(policy, clock=clock, timeout=settings.pms_timeout)
     factory = ConnectorFactory(services, SecretResolver(settings.pms_credentials(), settings.credentials_dir))
     stores = _stores(settings, clock)
-    copies = Copies(clock)
-    directory = HotelDirectory(stores.database, copies, policy, factory)
-    bookkeeper = Bookkeeper()
-    hasher = IdempotencyHasher(settings.idempotency_secret_bytes())
-    gateway = _gateway(
-        ledger=ledger,
+    database, copies, connectors, bookkeeper = stores.database, Copies(clock), ConnectorCache(factory), Bookkeeper()
+    repeats = InvalidationRepeats(database, stores.cache)
+    recorder = Recorder(database, stores.cache, bookkeeper, repeats)
+    return Ground(
         clock=clock,
+        waits=waits,
+        ledger=ledger,
+        policy=policy,
+        services=services,
         stores=stores,
         copies=copies,
-        directory=directory,
-        connectors=ConnectorCache(factory),
-        hasher=hasher,
+        directory=HotelDirectory(database, copies, policy, factory),
+        connectors=connectors,
         bookkeeper=bookkeeper,
+        recorder=recorder,
+        operations=OperationFactory(database, clock, waits),
+        attempts=Attempts(database=database, recorder=recorder, connectors=connectors, clock=clock, waits=waits),
+        repeats=repeats,
     )
-    breakers = services.breakers if settings.check_pms_in_readiness else None
-    readiness = health.Readiness(stores.database, stores.cache, breakers)
-    repeats = InvalidationRepeats(stores.database, stores.cache)
-    return Parts(gateway, services, readiness, bookkeeper, repeats)
+
+
+def build(settings: Settings, *, clock: Clock | None = None, waits: Waits | None = None) -> Parts:
+    """Make all parts of a gateway process and introduce them to each other. Nothing connects yet.
+
+    Raises:
+        LedgerLies: the capability ledger and the code do not agree.
+    """
+    ground = lay_ground(settings, clock=clock, waits=waits)
+    breakers = ground.services.breakers if settings.check_pms_in_readiness else None
+    readiness = health.Readiness(ground.stores.database, ground.stores.cache, breakers)
+    hasher = IdempotencyHasher(settings.idempotency_secret_bytes())
+    return Parts(ground, _gateway(ground, hasher), readiness, LetterGauges(ground.stores.database))
+
+
+def alerts(settings: Settings, ground: Ground) -> Alerts:
+    """Make what tells the operator of parked writes."""
+    url = settings.alert_webhook_url
+    if url is None:
+        return Alerts(ground.stores.database, None)
+    webhook = WebhookSender(url.get_secret_value(), settings.alert_webhook_secret_bytes(), ground.services.pools)
+    return Alerts(ground.stores.database, webhook)
 
 
 def _stores(settings: Settings, clock: Clock) -> Stores:
@@ -129,23 +214,16 @@ def _stores(settings: Settings, clock: Clock) -> Stores:
     return Stores(database, cache)
 
 
-def _gateway(
-    *,
-    ledger: Ledger,
-    clock: Clock,
-    stores: Stores,
-    copies: Copies,
-    directory: HotelDirectory,
-    connectors: ConnectorCache,
-    hasher: IdempotencyHasher,
-    bookkeeper: Bookkeeper,
-) -> Gateway:
-    database, cache = stores.database, stores.cache
+def _gateway(ground: Ground, hasher: IdempotencyHasher) -> Gateway:
+    database, cache = ground.stores.database, ground.stores.cache
+    ledger, clock, connectors = ground.ledger, ground.clock, ground.connectors
     reads = Reads(ledger=ledger, cache=cache, database=database, connectors=connectors, clock=clock)
     writes = Writes(
         reads=reads,
         database=database,
-        recorder=Recorder(database, cache, bookkeeper),
+        attempts=ground.attempts,
+        recorder=ground.recorder,
+        operations=ground.operations,
         connectors=connectors,
         hasher=hasher,
         clock=clock,
@@ -157,8 +235,8 @@ def _gateway(
         database=database,
         cache=cache,
         connectors=connectors,
-        callers=Callers(database, copies),
-        hotels=directory,
+        callers=Callers(database, ground.copies),
+        hotels=ground.directory,
         reads=reads,
         writes=writes,
         inventory=Inventory(reads),
@@ -168,14 +246,44 @@ def _gateway(
         folios=Folios(reads, found, writes),
         rooms=Rooms(reads, writes),
         doctor=Doctor(connectors, clock),
+        audits=Audits(database, ground.directory, found, clock),
+        dead_letters=DeadLetterDesk(database, ground.directory, cache, ground.waits),
     )
+
+
+@contextlib.asynccontextmanager
+async def working(
+    settings: Settings, *, clock: Clock | None = None, waits: Waits | None = None
+) -> AsyncIterator[Worker]:
+    """Make a worker, and close what it used when it has ended.
+
+    Raises:
+        LedgerLies: the capability ledger and the code do not agree.
+    """
+    ground = lay_ground(settings, clock=clock, waits=waits)
+    settling = Settling(
+        database=ground.stores.database,
+        hotels=ground.directory,
+        connectors=ground.connectors,
+        operations=ground.operations,
+        attempts=ground.attempts,
+        waits=ground.waits,
+    )
+    housekeeping = Housekeeping(ground.stores.database)
+    made = rounds(settling, housekeeping, ground.repeats, alerts(settings, ground), sweep=ground.waits.sweep)
+    jobs = JobRunner(settings.plain_database_url, look_every=ground.waits.job_poll)
+    try:
+        yield Worker(jobs, settling, made)
+    finally:
+        await ground.aclose()
 
 
 @contextlib.asynccontextmanager
 async def running(parts: Parts) -> AsyncIterator[None]:
     """Keep the parts going: the first health check before the first request, the last write before the end."""
     await parts.readiness.check()
-    watches = [asyncio.create_task(parts.readiness.watch()), asyncio.create_task(parts.repeats.watch())]
+    watched = (parts.readiness, parts.ground.repeats, parts.letter_gauges)
+    watches = [asyncio.create_task(part.watch()) for part in watched]
     gc.collect()
     gc.freeze()  # what start-up made stays; the collector need not look at it again
     parts.readiness.serving = True
@@ -188,20 +296,16 @@ async def running(parts: Parts) -> AsyncIterator[None]:
             watch.cancel()
         await asyncio.gather(*watches, return_exceptions=True)
         await parts.gateway.writes.aclose()
-        await parts.bookkeeper.aclose()
         await parts.gateway.reads.aclose()
-        await parts.gateway.connectors.aclose()
-        await parts.services.pools.aclose()
-        await parts.gateway.cache.aclose()
-        await parts.gateway.database.close()
+        await parts.ground.aclose()
         log.info("gateway.stopped")
 
 
-def create_app(settings: Settings | None = None, *, clock: Clock | None = None) -> FastAPI:
+def create_app(settings: Settings | None = None, *, clock: Clock | None = None, waits: Waits | None = None) -> FastAPI:
     """Make the application."""
     settings = settings or Settings()
     logs.configure(settings.log_level)
-    parts = build(settings, clock=clock)
+    parts = build(settings, clock=clock, waits=waits)
 
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -219,8 +323,9 @@ def create_app(settings: Settings | None = None, *, clock: Clock | None = None) 
         separate_input_output_schemas=True,
     )
     app.state.gateway = parts.gateway
+    app.state.letter_gauges = parts.letter_gauges
     app.state.readiness = parts.readiness
-    app.state.breakers = parts.services.breakers
+    app.state.breakers = parts.ground.services.breakers
     app.state.several_processes = settings.prometheus_multiproc_dir is not None
     errors.register(app)
     for router in ROUTERS:

@@ -10,13 +10,17 @@ import re
 import secrets
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, Self
+from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 KEY_BYTES = 32
+MOCK = "mock"
+"""The `PMS_TYPE` that is no vendor: a simulated hotel system, which `serve` starts along."""
 _KEY_ID = re.compile(r"[A-Za-z0-9_.-]{1,32}")
+_LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 _POSTGRES = re.compile(r"^(postgres|postgresql)(\+asyncpg)?://")
 
 PmsNetwork = IPv4Network | IPv6Network
@@ -88,7 +92,38 @@ class Settings(DatabaseSettings):
     pms_timeout: float = Field(
         default=10.0, gt=0, le=60, description="Seconds for one attempt at a PMS, unless its profile says less."
     )
+    pms_type: str | None = Field(
+        default=None,
+        description="Vendor of the one hotel that `serve` registers at start, or `mock` for a simulated one.",
+    )
+    pms_base_url: str | None = Field(default=None, description="Where that hotel's PMS is.")
+    pms_api_key: SecretStr | None = Field(
+        default=None, description="That PMS's API key, or a reference `env:PMS_CRED_…` or `file:…`; stored encrypted."
+    )
+    pms_hotel_id: str = Field(default="1", description="Which hotel of that PMS it is: its `property_id`.")
+    pms_hotel_name: str | None = Field(
+        default=None, description="What that hotel is called; without it, after its vendor and PMS_HOTEL_ID."
+    )
+    pms_timezone: str | None = Field(
+        default=None, description="That hotel's IANA time zone; UTC for a new hotel without it."
+    )
+    pms_currency: str | None = Field(
+        default=None, description="The currency of that hotel's prices; EUR for a new hotel without it."
+    )
+    simulators_port: int = Field(
+        default=8900, ge=1, le=65535, description="Port of 127.0.0.1 for the simulated hotel of `PMS_TYPE=mock`."
+    )
     log_level: str = Field(default="INFO", description="DEBUG, INFO, WARNING or ERROR.")
+    alert_webhook_url: SecretStr | None = Field(
+        default=None,
+        description="Where alerts about dead letters are posted, https unless on loopback with ALLOW_LOOPBACK_PMS; "
+        "its host must be public or in PRIVATE_PMS_NETWORKS.",
+    )
+    alert_webhook_secret: SecretStr | None = Field(
+        default=None,
+        description="What these posts are signed with (Standard Webhooks): base64 of 24 to 64 bytes, "
+        "`whsec_` in front or not; unsigned without it.",
+    )
     check_pms_in_readiness: bool = Field(
         default=False, description="Whether /health/ready also reports each vendor's circuit breaker."
     )
@@ -102,6 +137,19 @@ class Settings(DatabaseSettings):
         default=None, description="Where several processes meet to add up their metrics; `serve --workers` sets it."
     )
 
+    @model_validator(mode="before")
+    @classmethod
+    def _mock_is_on_loopback(cls, values: Any) -> Any:
+        """Let every process of the house reach the simulated hotel, not only the one that has started it."""
+        if isinstance(values, dict) and _pms_type(values.get("pms_type")) == MOCK:
+            return values | {"allow_loopback_pms": True}
+        return values
+
+    @field_validator("pms_type", mode="before")
+    @classmethod
+    def _without_case(cls, value: object) -> object:
+        return _pms_type(value)
+
     @field_validator("encryption_keys", "index_keys")
     @classmethod
     def _are_keys(cls, text: SecretStr) -> SecretStr:
@@ -113,6 +161,24 @@ class Settings(DatabaseSettings):
     def _is_one_key(cls, text: SecretStr) -> SecretStr:
         _key_bytes(text.get_secret_value())
         return text
+
+    @field_validator("alert_webhook_secret")
+    @classmethod
+    def _signs(cls, secret: SecretStr | None) -> SecretStr | None:
+        if secret is not None:
+            _signing_bytes(secret.get_secret_value())
+        return secret
+
+    @model_validator(mode="after")
+    def _webhook_is_guarded(self) -> Self:
+        url = self.alert_webhook_url and self.alert_webhook_url.get_secret_value()
+        if not url:
+            return self
+        parts = urlsplit(url)
+        on_loopback = self.allow_loopback_pms and parts.hostname in _LOOPBACK
+        if not parts.hostname or parts.scheme not in ({"http", "https"} if on_loopback else {"https"}):
+            raise ValueError("ALERT_WEBHOOK_URL must be an https URL, except on loopback with ALLOW_LOOPBACK_PMS")
+        return self
 
     @field_validator("private_pms_networks", mode="before")
     @classmethod
@@ -140,6 +206,11 @@ class Settings(DatabaseSettings):
     def index_key_bytes(self) -> dict[str, bytes]:
         """Give the index keys by id, the active one first."""
         return parse_keys(self.index_keys.get_secret_value())
+
+    def alert_webhook_secret_bytes(self) -> bytes | None:
+        """Give what alerts are signed with; nothing where they are not."""
+        secret = self.alert_webhook_secret
+        return None if secret is None else _signing_bytes(secret.get_secret_value())
 
     def idempotency_secret_bytes(self) -> bytes:
         """Give the secret under which idempotency keys are stored."""
@@ -197,6 +268,20 @@ def generate_secret() -> str:
 def generate_key(key_id: str = "k1") -> str:
     """Make a fresh key in the form that `ENCRYPTION_KEYS` and `INDEX_KEYS` want."""
     return f"{key_id}:{generate_secret()}"
+
+
+def _signing_bytes(text: str) -> bytes:
+    try:
+        key = base64.b64decode(text.strip().removeprefix("whsec_"), validate=True)
+    except (binascii.Error, ValueError):
+        raise ValueError("is not base64") from None
+    if not 24 <= len(key) <= 64:
+        raise ValueError(f"must be 24 to 64 bytes, not {len(key)}")
+    return key
+
+
+def _pms_type(value: object) -> object:
+    return value.strip().lower() or None if isinstance(value, str) else value
 
 
 def _key_bytes(encoded: str) -> bytes:

@@ -7,6 +7,7 @@ pytest_plugins = [
     "tests.fixtures.simulators",
     "tests.fixtures.gateway",
     "tests.fixtures.own_gateway",
+    "tests.fixtures.own_worker",
     "tests.api.document",
     "tests.api.process",
 ]

@@ -1,4 +1,7 @@
-"""What an endpoint is handed: the gateway, the caller, the hotel, and how the caller wants to be answered."""
+"""What an endpoint is handed: the gateway, the caller, the hotel, and how the caller wants to be answered.
+
+All of it is `async`, also what awaits nothing: FastAPI runs anything else in a thread, which costs more than it does.
+"""
 
 import time
 from collections.abc import Awaitable, Callable
@@ -12,13 +15,16 @@ from fastapi.params import Query
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from pydantic import BaseModel
 
+from app.api.prefer import Preference, preference_of
 from app.core.clock import Clock
 from app.core.connectors import ConnectorCache, Registration
 from app.core.matrix import Ledger
 from app.domain.errors import FieldFault, Forbidden, IdempotencyKeyRequired, InvalidRequest, Unauthorized
 from app.domain.ids import HOTEL_ID_PATTERN
+from app.gateway.audits import Audits
 from app.gateway.bookings import Bookings
 from app.gateway.callers import Caller, Callers, Scope
+from app.gateway.dead_letters import DeadLetterDesk
 from app.gateway.doctor import Doctor
 from app.gateway.folios import Folios
 from app.gateway.guests import Guests
@@ -27,7 +33,8 @@ from app.gateway.inventory import Inventory
 from app.gateway.reads import Patience, Reads
 from app.gateway.reservations import Reservations
 from app.gateway.rooms import Rooms
-from app.gateway.writes import Order, Writes
+from app.gateway.write import Order
+from app.gateway.writes import Writes
 from app.store.cache import Cache
 from app.store.database import Database
 
@@ -57,9 +64,11 @@ class Gateway:
     folios: Folios
     rooms: Rooms
     doctor: Doctor
+    audits: Audits
+    dead_letters: DeadLetterDesk
 
 
-def the_gateway(request: Request) -> Gateway:
+async def the_gateway(request: Request) -> Gateway:
     """Give the gateway of this application."""
     gateway: Gateway = request.app.state.gateway
     return gateway
@@ -94,7 +103,7 @@ def _end_of(request: Request, gateway: Gateway, seconds: float) -> float:
     return gateway.clock.monotonic() + seconds - spent
 
 
-def until(
+async def until(
     request: Request,
     gateway: Annotated[Gateway, Depends(the_gateway)],
     x_request_timeout: Annotated[
@@ -161,8 +170,14 @@ class Visit(Call):
         """Tells answers from before a change of the hotel's registration from those after it."""
         return self.registration.revision
 
+    @property
+    def prefers(self) -> Preference | None:
+        """Whether the caller takes 202 for an answer, and after how long."""
+        return preference_of(self.request.headers.get("prefer"))
+
     def order(self, body: BaseModel | None, key: str | None, *, if_match: str | None = None) -> Order:
         """Make the order of a write out of what the caller sent."""
+        prefers = self.prefers
         return Order(
             caller=self.caller,
             method=self.request.method,
@@ -172,6 +187,8 @@ class Visit(Call):
             if_match=if_match,
             key=key,
             until=self.until,
+            preference=prefers.applied if prefers else None,
+            patient_until=self.gateway.clock.monotonic() + (prefers.seconds if prefers else float("inf")),
         )
 
 
@@ -211,7 +228,7 @@ def with_scope(scope: Scope | None, *, every_hotel: bool = False) -> Callable[..
     return call
 
 
-def declared_query(request: Request, _: Annotated[Caller, Depends(the_caller)]) -> None:
+async def declared_query(request: Request, _: Annotated[Caller, Depends(the_caller)]) -> None:
     """Refuse query parameters that the operation does not have: a misspelt filter must not be an unfiltered list.
 
     Raises:
@@ -227,9 +244,28 @@ def declared_query(request: Request, _: Annotated[Caller, Depends(the_caller)]) 
         raise InvalidRequest(f"there is no such query parameter: {', '.join(unknown)}", errors=faults)
 
 
+def writing_at_hotel(scope: Scope) -> Callable[..., Awaitable[Visit]]:
+    """Make the dependency of an endpoint that changes something at one hotel."""
+
+    async def visit(
+        visit: Annotated[Visit, Depends(at_hotel(scope))],
+        prefer: Annotated[
+            str | None,
+            Header(
+                description="`respond-async[, wait=N]`: 202 as soon as N seconds (default: the whole budget) have "
+                "passed or the PMS is away, instead of waiting or 503.",
+                examples=["respond-async, wait=5"],
+            ),
+        ] = None,
+    ) -> Visit:
+        return visit
+
+    return visit
+
+
 Reading = Annotated[Visit, Depends(at_hotel(Scope.READ))]
-Writing = Annotated[Visit, Depends(at_hotel(Scope.WRITE))]
-Charging = Annotated[Visit, Depends(at_hotel(Scope.CHARGES))]
+Writing = Annotated[Visit, Depends(writing_at_hotel(Scope.WRITE))]
+Charging = Annotated[Visit, Depends(writing_at_hotel(Scope.CHARGES))]
 Operating = Annotated[Visit, Depends(at_hotel(Scope.OPS))]
 Calling = Annotated[Call, Depends(with_scope(None))]
 Browsing = Annotated[Call, Depends(with_scope(Scope.READ))]
@@ -237,7 +273,7 @@ Administering = Annotated[Call, Depends(with_scope(Scope.ADMIN))]
 AdministeringAll = Annotated[Call, Depends(with_scope(Scope.ADMIN, every_hotel=True))]
 
 
-def idempotency_key(
+async def idempotency_key(
     idempotency_key: Annotated[
         str | None,
         Header(
@@ -253,7 +289,7 @@ def idempotency_key(
     return idempotency_key
 
 
-def required_key(request: Request, key: Annotated[str | None, Depends(idempotency_key)]) -> str:
+async def required_key(request: Request, key: Annotated[str | None, Depends(idempotency_key)]) -> str:
     """Give the caller's idempotency key.
 
     Raises:

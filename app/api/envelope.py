@@ -12,7 +12,7 @@ from pydantic import Field
 
 from app.domain.model import Fact, type_adapter
 from app.gateway.reads import Answer, Notice
-from app.gateway.writes import Accepted, Settled
+from app.gateway.write import Accepted, Settled
 
 T = TypeVar("T")
 
@@ -112,7 +112,10 @@ def write_response(outcome: Settled | Accepted, operation: bytes | None = None) 
     if isinstance(outcome, Accepted):
         record = outcome.operation
         meta = {**_own_meta(record.updated_at), "operation_id": record.id}
-        return _json(202, operation or b"null", meta, {"Location": f"/v1/operations/{record.id}"})
+        headers = {"Location": f"/v1/operations/{record.id}"}
+        if outcome.preference is not None:
+            headers["Preference-Applied"] = outcome.preference
+        return _json(202, operation or b"null", meta, headers)
     meta = {
         **_own_meta(outcome.as_of),
         "source": "pms",

@@ -209,6 +209,40 @@ OPERATION: dict[str, Any] = {
     "updated_at": "2026-11-20T10:00:01Z",
     "expires_at": None,
 }
+DEAD_LETTER: dict[str, Any] = {
+    "id": "5d3c6a58-0f3e-4b0e-8f27-2f0d5b1f6c11",
+    "operation_id": OPERATION["id"],
+    "hotel_id": "prime",
+    "operation": "reservation.note",
+    "payload": {"target": "RES-1001", "if_match": None, "body": {"text": "Late arrival, around 23:00"}},
+    "error": {"message": "the PMS could not be reached in time, nothing was sent", "code": "pms_unavailable"},
+    "attempts": 3,
+    "first_attempt_at": "2026-11-20T10:00:00Z",
+    "last_attempt_at": "2026-11-20T10:02:10Z",
+    "next_attempt_at": "2026-11-20T10:03:00Z",
+    "auto_retry": True,
+    "replayable": True,
+    "status": "pending",
+    "resolved_by": None,
+    "resolved_at": None,
+    "notes": None,
+    "base": None,
+    "theirs": None,
+}
+ABANDONMENT = {"reason": "the guest has left, nobody needs it any more"}
+FINDING = {"happened": True, "reason": "the charge is on the folio"}
+AUDIT_LINE = {
+    "at": "2026-11-20T10:00:00.123456Z",
+    "actor": "front desk",
+    "hotel_id": "prime",
+    "operation": "reservation.note",
+    "target": "RES-1001",
+    "outcome": "succeeded",
+    "correlation_id": "c-4711",
+    "vendor_request_id": "v-0815",
+    "before": None,
+    "after": NOTE,
+}
 READINESS = {
     "status": "ok",
     "checks": {

@@ -22,6 +22,8 @@ SNAPSHOT_SECONDS = 900
 
 _CURSOR = re.compile(r"([0-9a-f]{32})-(\d{1,6})")
 
+_REST_IS_LOST = Notice("paging_unavailable", "the rest of the list cannot be kept now; repeat later")
+
 Limit = Annotated[int, Query(ge=1, le=200, description="How many at most, counted after filtering.")]
 Cursor = Annotated[
     str | None,
@@ -51,7 +53,6 @@ async def page(
     answer = await fetch()
     if len(answer.data) <= limit:
         return read_response(call.request, dumped(kind, answer.data), answer, now=call.now)
-    name = secrets.token_hex(16)
     kept = {
         "question": _question(call, asked),
         "items": orjson.Fragment(dumped(kind, answer.data)),
@@ -61,22 +62,46 @@ async def page(
         "complete": answer.complete,
         "meta": answer.meta,
     }
-    following: str | None = f"{name}-{limit}"
-    cache = call.gateway.cache
-    if not await cache.keep_snapshot(name, orjson.dumps(kept), seconds=SNAPSHOT_SECONDS, patience=spare(call.left)):
-        following = None
-        answer = answer.cut_short(Notice("paging_unavailable", "the rest of the list cannot be kept now; repeat later"))
+    following = await _keep(call, kept, start=limit)
+    answer = answer if following else answer.cut_short(_REST_IS_LOST)
     data = dumped(kind, answer.data[:limit])
     return read_response(call.request, data, answer, now=call.now, next_cursor=following)
 
 
+async def page_of_log(
+    call: Call,
+    kind: Any,
+    fetch: Callable[[Any], Awaitable[tuple[Answer[list[T]], object]]],
+    *,
+    cursor: str | None,
+) -> Response:
+    """Answer with one page of what is only ever added to, the newest first.
+
+    Such a list needs no snapshot: what is added later stands before the first page. Only the place is kept where a
+    page ends. `fetch` gives the page behind a place (JSON-like; of None the first page), and the place where it ends
+    itself, which is None when nothing follows.
+
+    Raises:
+        InvalidRequest: the cursor is too old, or belongs to another list or caller.
+        StorageUnavailable: the place that the cursor stands for cannot be looked up now.
+    """
+    question = _question(call, None)
+    place = None
+    if cursor is not None:
+        _, _, kept = await _kept(call, question, cursor)
+        place = kept["place"]
+    answer, end = await fetch(place)
+    following = None
+    if end is not None:
+        following = await _keep(call, {"question": question, "place": end}, start=0)
+        answer = answer if following else answer.cut_short(_REST_IS_LOST)
+    return read_response(call.request, dumped(kind, answer.data), answer, now=call.now, next_cursor=following)
+
+
 async def _next_page(call: Call, question: str, limit: int, cursor: str) -> Response:
-    found = _CURSOR.fullmatch(cursor)
-    payload = await call.gateway.cache.find_snapshot(found.group(1), patience=call.left) if found else None
-    kept = orjson.loads(payload) if payload else None
-    start = int(found.group(2)) if found else 0
-    if found is None or kept is None or kept["question"] != question or start >= len(kept["items"]):
-        raise InvalidRequest.of("cursor", "is too old or belongs to another list; begin again without it")
+    name, start, kept = await _kept(call, question, cursor)
+    if start >= len(kept["items"]):
+        raise _stranger()
     end = start + limit
     answer: Answer[None] = Answer(
         None,
@@ -86,9 +111,31 @@ async def _next_page(call: Call, question: str, limit: int, cursor: str) -> Resp
         complete=kept["complete"],
         meta=kept["meta"],
     )
-    following = f"{found.group(1)}-{end}" if end < len(kept["items"]) else None
+    following = f"{name}-{end}" if end < len(kept["items"]) else None
     data = orjson.dumps(kept["items"][start:end])
     return read_response(call.request, data, answer, now=call.now, next_cursor=following)
+
+
+async def _keep(call: Call, kept: dict[str, Any], *, start: int) -> str | None:
+    """Keep what the next page needs; gives its cursor, or nothing where that cannot be kept now."""
+    name = secrets.token_hex(16)
+    payload, patience = orjson.dumps(kept), spare(call.left)
+    done = await call.gateway.cache.keep_snapshot(name, payload, seconds=SNAPSHOT_SECONDS, patience=patience)
+    return f"{name}-{start}" if done else None
+
+
+async def _kept(call: Call, question: str, cursor: str) -> tuple[str, int, dict[str, Any]]:
+    """Give the name under which a cursor's list is kept, where in it the page begins, and what is kept."""
+    found = _CURSOR.fullmatch(cursor)
+    payload = await call.gateway.cache.find_snapshot(found.group(1), patience=call.left) if found else None
+    kept = orjson.loads(payload) if payload else None
+    if found is None or kept is None or kept["question"] != question:
+        raise _stranger()
+    return found.group(1), int(found.group(2)), kept
+
+
+def _stranger() -> InvalidRequest:
+    return InvalidRequest.of("cursor", "is too old or belongs to another list; begin again without it")
 
 
 def _question(call: Call, asked: object) -> str:

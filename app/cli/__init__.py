@@ -10,6 +10,7 @@ import sys
 import typer
 
 from app.cli.console import CommandError, tell
+from app.cli.dead_letters import dead_letters
 from app.cli.demo import demo
 from app.cli.hotels import hotels
 from app.cli.keys import keys, secrets
@@ -17,6 +18,7 @@ from app.cli.matrix import matrix
 from app.cli.migrate import migrate
 from app.cli.serve import serve
 from app.cli.simulate import simulate
+from app.cli.worker import worker
 
 
 def main() -> None:
@@ -38,8 +40,9 @@ def _commands() -> typer.Typer:
         add_completion=False,
         pretty_exceptions_enable=False,
     )
-    for command in (demo, serve, migrate, simulate, matrix, secrets):
+    for command in (demo, serve, worker, migrate, simulate, matrix, secrets):
         app.command()(command)
     app.add_typer(keys, name="keys")
     app.add_typer(hotels, name="hotels")
+    app.add_typer(dead_letters, name="dead-letters")
     return app

@@ -12,7 +12,6 @@ _GUEST = {
     "last_name": "Somerville",
     "email": "mary.somerville@example.test",
     "phone": "+44 20 7946 0018",
-    "country": "GB",
 }
 
 
@@ -62,25 +61,55 @@ def book(guide: Guide, hotel: Hotel) -> None:
         _clean(guide, hotel)
     if hotel.offers("reservation.note"):
         said = "Arrives by the night train"
-        guide.ask("POST", f"{path}/notes", _noted(said), status=201, key=_key(), json={"text": said})
+        guide.ask("POST", f"{path}/notes", _noted(said), status=201, key=new_key(), json={"text": said})
     if hotel.offers("charge.post", "balance"):
         _charge(guide, hotel, path)
-    guide.ask("POST", f"{path}/cancel", _cancelled(made), key=_key(), json={"reason": "the tour is over"})
+    cancel(guide, hotel, made)
+
+
+def cancel(guide: Guide, hotel: Hotel, made: Any) -> None:
+    """Cancel a booking, and read that it is.
+
+    Raises:
+        Unexpected: it is not.
+    """
+    path = f"{hotel.path}/reservations/{made['id']}"
+    guide.ask("POST", f"{path}/cancel", _cancelled(made), key=new_key(), json={"reason": "the tour is over"})
     guide.ask("GET", path, _cancelled(made))
+
+
+def ask_price(guide: Guide, hotel: Hotel) -> Any:
+    """Give the first quote for one person that can be sold.
+
+    Raises:
+        Unexpected: there is none.
+    """
+    asked = f"{hotel.path}/rates?arrival={hotel.arrival}&departure={hotel.departure}&adults=1"
+    quotes = guide.ask("GET", asked, _offered).data
+    return next(quote for quote in quotes if quote["available"])
+
+
+def draft_of(hotel: Hotel, quote: Any, guest: dict[str, str]) -> dict[str, Any]:
+    """Give the body that books what was quoted, at that price where the quote promises it."""
+    draft = {
+        "arrival": str(hotel.arrival),
+        "departure": str(hotel.departure),
+        "room_type": quote["room_type"],
+        "rate_code": quote["rate_code"],
+        "adults": 1,
+        "guest": guest,
+    }
+    if not quote["indicative"]:
+        draft["expected_total"] = quote["total"]
+    return draft
 
 
 def _make(guide: Guide, hotel: Hotel) -> Any:
     """Ask for a price, book at it, and send the very same booking again."""
-    stay = {"arrival": str(hotel.arrival), "departure": str(hotel.departure)}
-    asked = f"{hotel.path}/rates?arrival={hotel.arrival}&departure={hotel.departure}&adults=1"
-    quotes = guide.ask("GET", asked, _offered).data
-    quote = next(quote for quote in quotes if quote["available"])
-    draft = stay | {"room_type": quote["room_type"], "rate_code": quote["rate_code"], "adults": 1, "guest": _GUEST}
-    if not quote["indicative"]:
-        draft["expected_total"] = quote["total"]
-    key = _key()
+    draft = draft_of(hotel, ask_price(guide, hotel), _GUEST)
+    key = new_key()
     path = f"{hotel.path}/reservations"
-    made = guide.ask("POST", path, _made(stay), status=201, key=key, json=draft).data
+    made = guide.ask("POST", path, _made(draft), status=201, key=key, json=draft).data
     guide.ask("POST", path, _replayed(made), status=201, key=key, json=draft)
     return made
 
@@ -93,7 +122,7 @@ def _charge(guide: Guide, hotel: Hotel, path: str) -> None:
         "quantity": 2,
         "category": "minibar",
     }
-    guide.ask("POST", f"{path}/charges", _charged, status=201, key=_key(), json=charge)
+    guide.ask("POST", f"{path}/charges", _charged, status=201, key=new_key(), json=charge)
     guide.ask("GET", f"{path}/balance", _owed(before + 9))
 
 
@@ -106,7 +135,8 @@ def _clean(guide: Guide, hotel: Hotel) -> None:
     guide.ask("GET", path, _in_state(wanted))
 
 
-def _key() -> str:
+def new_key() -> str:
+    """Make an Idempotency-Key."""
     return f"tour-{secrets.token_hex(8)}"
 
 
@@ -116,11 +146,11 @@ def _offered(answer: Answer) -> str:
     return f"{quotes[0]['room_type']} {quotes[0]['rate_code']} for {_money(quotes[0]['total'])}"
 
 
-def _made(stay: dict[str, str]) -> Note:
+def _made(draft: dict[str, Any]) -> Note:
     def note(answer: Answer) -> str:
         made = answer.data
         require(made["status"] == "confirmed", f"status {made['status']}")
-        require({name: made[name] for name in stay} == stay, "other nights")
+        require(all(made[name] == draft[name] for name in ("arrival", "departure")), "other nights")
         require(made["guest"]["last_name"] == _GUEST["last_name"], "another guest")
         require("Idempotent-Replayed" not in answer.headers, "a replay of nothing")
         return f"{made['id']} {made['status']}, {_money(made['total'])}"

@@ -23,7 +23,7 @@ def demo(
         bool, typer.Option("--with-parent", help="Stop when the process that started this one ends, as make does.")
     ] = False,
 ) -> None:
-    """Start Postgres, Redis, simulated hotels and the gateway, walk through the API, then keep serving.
+    """Start Postgres, Redis, simulated hotels, the gateway and a worker, walk through the API, then keep serving.
 
     PORT (8000) and SIMULATORS_PORT (8900) move it; DEMO_EXIT=1 ends it after the tour, with 1 if a step went
     wrong. Nothing of it stays when it ends.
@@ -65,7 +65,9 @@ def _show(stack: ExitStack, settings: "DemoSettings") -> "tuple[Stage, bool]":
     headers = {"Authorization": f"Bearer {stage.token}"}
     with httpx.Client(base_url=stage.url, headers=headers, timeout=30, trust_env=False) as http:
         guide = Guide(http, console)
-        passed = walk(guide, stage.hotel_ids, FOREIGN)
+        passed = walk(guide, stage.hotel_ids, FOREIGN, stage.backstage)
+    for process in stage.processes:
+        process.require_alive()
     verdict = "all as promised" if passed else f"{guide.failures} NOT as promised"
     console.print(f"\n{guide.calls} calls, {verdict}", style="bold green" if passed else "bold red")
     return stage, passed

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.text import Text
 
 _PATH_COLUMNS = 60
+_POLL = 0.1  # seconds
 
 
 class Unexpected(Exception):
@@ -98,6 +99,33 @@ class Guide:
         self._print(True, shown, told)
         return answer
 
+    def wait(self, path: str, is_over: Callable[[Answer], bool], note: Note, *, within: float) -> Answer:
+        """Ask until something is over, at most `within` seconds, then once more and print what came of it.
+
+        Raises:
+            Unexpected: as in `ask`; that it is not over is for `note` to find.
+        """
+        deadline = time.monotonic() + within
+        with self._console.status("waiting …"):
+            while time.monotonic() < deadline and not self._holds(path, is_over):
+                time.sleep(_POLL)
+        return self.ask("GET", path, note)
+
+    def check(self, holds: bool, told: str) -> None:
+        """Print what was seen elsewhere than in an answer.
+
+        Raises:
+            Unexpected: it is not as promised; it has been printed.
+        """
+        self.failures += not holds
+        sign = Text("✓" if holds else "✗", style="green" if holds else "bold red")
+        self._console.print(Text.assemble(sign, " ", (told, "cyan")), soft_wrap=True)
+        require(holds, told)
+
+    def tell(self, what: str) -> None:
+        """Print what happens meanwhile."""
+        self._console.print(Text(f"• {what}", style="yellow"), soft_wrap=True)
+
     def miss(self, about: str) -> Unexpected:
         """Print that something cannot be shown at all, and give the error to raise."""
         self._print(False, ("-", "-", "-", "-", "-"), about)
@@ -106,6 +134,12 @@ class Guide:
     def say(self, heading: str) -> None:
         """Print what comes next."""
         self._console.print(Text(f"\n{heading}", style="bold"), soft_wrap=True)
+
+    def _holds(self, path: str, is_over: Callable[[Answer], bool]) -> bool:
+        try:
+            return is_over(_read(self._http.get(path), 200))
+        except (httpx.HTTPError, Unexpected, LookupError, TypeError, ValueError):
+            return True  # `ask` says what is wrong
 
     def _print(self, ok: bool, shown: tuple[str, str, str, str, str], told: str) -> None:
         self.calls += 1

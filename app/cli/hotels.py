@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from app.cli.actor import actor
 from app.cli.configuration import Embedded, EmbeddedFolder, operator_settings
 from app.cli.console import CommandError, print_table, tell
 
@@ -19,9 +20,6 @@ if TYPE_CHECKING:
 hotels = typer.Typer(help="The registered hotels.", no_args_is_help=True)
 
 HotelArgument = Annotated[str, typer.Argument(metavar="ID", help="The hotel's id.")]
-
-_CLIENT = "pms-gateway command line"
-"""What the audit calls the operator."""
 
 
 @hotels.command("list")
@@ -84,7 +82,7 @@ def delete(
 def _operator() -> "Caller":
     from app.gateway.callers import Caller, Scope
 
-    return Caller(_CLIENT, frozenset(scope.value for scope in Scope), None)
+    return Caller(actor(), frozenset(scope.value for scope in Scope), None)
 
 
 def _require_id(hotel_id: str) -> None:

@@ -5,12 +5,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from app.cli.actor import actor
 from app.cli.configuration import Embedded, EmbeddedFolder, operator_settings
 from app.cli.console import CommandError, print_table, tell
 
 if TYPE_CHECKING:
     from app.api.deps import Gateway
     from app.store.api_keys import ApiKey
+    from app.store.audit import AuditEntry
 
 keys = typer.Typer(help="The API keys of clients.", no_args_is_help=True)
 
@@ -37,6 +39,7 @@ def create(
     async def make(gateway: "Gateway") -> tuple[str, list[str]]:
         async with gateway.database.unit_of_work() as work:
             made = await work.api_keys.create(client=client.strip(), scopes=scopes, hotels=hotels)
+            await work.audit.append(_line("key.create", made.key, after=_recorded(made.key)))
             known = {record.id for record in await work.hotels.all(hotels)} if hotels else set()
         return made.token.get_secret_value(), [one for one in hotels or () if one not in known]
 
@@ -81,7 +84,11 @@ def revoke(
 
     async def end(gateway: "Gateway") -> bool:
         async with gateway.database.unit_of_work() as work:
-            return await work.api_keys.revoke(found["prefix"])
+            revoked = await work.api_keys.revoke(found["prefix"])
+            if revoked:
+                [key] = [one for one in await work.api_keys.all() if one.prefix == found["prefix"]]
+                await work.audit.append(_line("key.revoke", key, before=_recorded(key)))
+            return revoked
 
     if not at_gateway(settings, end):
         raise CommandError(f"there is no live key with the prefix {found['prefix']}")
@@ -120,6 +127,26 @@ def _hotels(given: list[str] | None, *, all_hotels: bool) -> list[str] | None:
     if wrong := [hotel for hotel in hotels if not re.fullmatch(HOTEL_ID_PATTERN, hotel)]:
         raise CommandError(f"--hotel: {', '.join(wrong)} is no hotel id; those are 1 to 64 of A-Z a-z 0-9 _ -")
     return None if all_hotels else hotels
+
+
+def _line(operation: str, key: "ApiKey", *, before: object = None, after: object = None) -> "AuditEntry":
+    """Give the line of the audit that says what the operator did to a key; it belongs to no hotel."""
+    from app.store.audit import AuditEntry
+
+    return AuditEntry(
+        actor=actor(),
+        hotel_id=None,
+        operation=operation,
+        target=key.prefix,
+        outcome="succeeded",
+        before=before,
+        after=after,
+    )
+
+
+def _recorded(key: "ApiKey") -> dict[str, object]:
+    hotels = None if key.hotels is None else sorted(key.hotels)
+    return {"client": key.client, "scopes": sorted(key.scopes), "hotels": hotels}
 
 
 def _row(key: "ApiKey") -> tuple[str, ...]:

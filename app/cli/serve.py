@@ -18,11 +18,15 @@ if TYPE_CHECKING:
 
 GRACE_SECONDS = 65
 """How long a stop waits for running requests: longer than the longest budget that a caller may ask for."""
+_ENDS_WITHIN = 5.0  # seconds, after what was under way
 
 
 def serve(
     embedded: Annotated[
         bool, typer.Option("--embedded", help="Start Postgres and Redis along, for this machine's user alone.")
+    ] = False,
+    with_worker: Annotated[
+        bool, typer.Option("--with-worker", help="Keep a `pms-gateway worker` going beside it, as long as it serves.")
     ] = False,
     workers: Annotated[int, typer.Option(min=1, max=64, help="How many processes share the port.")] = 1,
     host: Annotated[str | None, typer.Option(help="Address to listen on.", show_default="HOST or 127.0.0.1")] = None,
@@ -42,12 +46,16 @@ def serve(
         where = (host or settings.host, port or settings.port)
         listening = stack.enter_context(listening_socket(*where, hint="--port or PORT chooses another one"))
         _require_footing(settings)
+        _register_single_hotel(stack, settings)
+        if workers > 1:
+            _share_metrics(stack)
+        if with_worker:
+            _start_worker(stack)
         tell(f"serving on http://{where[0]}:{where[1]}, documentation at /docs")
         if workers == 1:
             run_server(_server("app.main:create_app", where, settings), listening)
         else:
-            _share_metrics(stack)
-            run_workers(_server("app.cli.worker:create_app", where, settings, workers=workers), listening)
+            run_workers(_server("app.cli.served:create_app", where, settings, workers=workers), listening)
 
 
 def _start_servers(stack: ExitStack, folder: "Path | None") -> None:
@@ -81,6 +89,13 @@ def _require_footing(settings: "Settings") -> None:
     asyncio.run(require_reachable(settings))
 
 
+def _register_single_hotel(stack: ExitStack, settings: "Settings") -> None:
+    """Register the hotel that the environment names, if it does, once for all workers."""
+    from app.cli.single_hotel import single_hotel
+
+    stack.enter_context(single_hotel(settings))
+
+
 def _share_metrics(stack: ExitStack) -> None:
     """Give the workers a fresh folder in which to add up their metrics; it goes when they are gone."""
     from app.embedded import EmbeddedServerError, ephemeral_folder
@@ -90,6 +105,14 @@ def _share_metrics(stack: ExitStack) -> None:
         set_environment(PROMETHEUS_MULTIPROC_DIR=str(stack.enter_context(ephemeral_folder("metrics"))))
     except EmbeddedServerError as error:
         raise CommandError(str(error)) from error
+
+
+def _start_worker(stack: ExitStack) -> None:
+    """Let a worker settle and send what no caller waits for, as long as the stack lasts."""
+    from app.cli.children import companion
+    from app.workers.worker import GRACE_SECONDS as WORKERS_GRACE
+
+    stack.enter_context(companion("worker", ["worker"], stopped_within=WORKERS_GRACE + _ENDS_WITHIN))
 
 
 def _server(application: str, where: tuple[str, int], settings: "Settings", workers: int = 1) -> "uvicorn.Config":

@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.text import Text
 
 from app.api.deps import Gateway
+from app.cli.backstage import Backstage
 from app.cli.children import Watched, child
 from app.cli.configuration import settings_of
 from app.cli.console import CommandError
@@ -56,6 +57,7 @@ class Stage:
     url: str
     token: str
     hotel_ids: tuple[str, ...]
+    backstage: Backstage
     folder: Path
     processes: tuple[Watched, ...]
 
@@ -80,6 +82,7 @@ class Stage:
             _await(simulators, f"{simulators_url}/_control/")
         with progress.step(f"gateway at {url}"):
             _await(gateway, f"{url}/health/ready", status=200)
+        worker = stack.enter_context(child("worker", ["worker"], environment=_told(given), folder=folder))
         with progress.step("hotels and keys"):
             hotels = demo_hotels(simulators_url)
             hotel_ids = tuple(sorted(hotel.hotel_id for hotel in hotels))
@@ -90,7 +93,12 @@ class Stage:
             Watched("Redis", servers.redis.pid, servers.redis.log),
         )
         return cls(
-            url=url, token=token, hotel_ids=hotel_ids, folder=folder, processes=(*servers_seen, simulators, gateway)
+            url=url,
+            token=token,
+            hotel_ids=hotel_ids,
+            backstage=stack.enter_context(Backstage.of(simulators_url, hotels)),
+            folder=folder,
+            processes=(*servers_seen, simulators, gateway, worker),
         )
 
 
@@ -124,10 +132,13 @@ def _children(
 ) -> tuple[Watched, Watched]:
     """Start both at once: most of their time goes into importing."""
     simulate = ["simulate", "--host", HOST, "--port", str(settings.simulators_port)]
-    told = child_environment(**{name.upper(): value for name, value in given.items()})
     simulators = child("simulators", simulate, environment=child_environment(), folder=folder)
-    gateway = child("gateway", ["serve"], environment=told, folder=folder)
+    gateway = child("gateway", ["serve"], environment=_told(given), folder=folder)
     return stack.enter_context(simulators), stack.enter_context(gateway)
+
+
+def _told(given: Mapping[str, str]) -> dict[str, str]:
+    return child_environment(**{name.upper(): value for name, value in given.items()})
 
 
 def _await(process: Watched, url: str, *, status: int | None = None) -> None:

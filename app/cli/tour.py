@@ -1,4 +1,4 @@
-"""The demo's tour: what can be read at every hotel, a booking from its making to its end, and what is refused.
+"""The demo's tour: what every hotel shows, a booking from its making to its end, bad times, and what is refused.
 
 Hotels and what they can do are found through the API itself, as any caller finds them; no vendor is known here.
 """
@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 
 from app.cli.booking import book
 from app.cli.guide import Answer, Guide, Unexpected, require
+from app.cli.mishaps import Troubles, suffer
 
 _NIGHTS = 3
 
@@ -50,13 +51,14 @@ class Stop:
         return all(self.can[capability] != "none" for capability in capabilities)
 
 
-def walk(guide: Guide, hotel_ids: Sequence[str], foreign: str) -> bool:
+def walk(guide: Guide, hotel_ids: Sequence[str], foreign: str, troubles: Troubles) -> bool:
     """Go the whole tour; true when everything was as promised.
 
     Args:
         guide: Holds a key that sees `hotel_ids` and no other hotel.
         hotel_ids: The hotels to be visited.
         foreign: A registered hotel that the key may not see.
+        troubles: Lets the PMSs fail on purpose.
     """
     guide.say("The hotels")
     stops: list[Stop] = []
@@ -65,7 +67,7 @@ def walk(guide: Guide, hotel_ids: Sequence[str], foreign: str) -> bool:
         guide.say(f"Reading at {stop.id}")
         for look in (_availability, _rates, _arrivals, _guests, _rooms):
             _scene(partial(look, guide, stop))
-    _scene(lambda: _write(guide, stops))
+    _scene(lambda: _write(guide, stops, troubles))
     guide.say("What is refused")
     _scene(lambda: _unsupported(guide, stops))
     _scene(lambda: _foreign(guide, foreign))
@@ -172,13 +174,16 @@ def _rooms(guide: Guide, stop: Stop) -> None:
         guide.ask("GET", f"{stop.path}/rooms", note)
 
 
-def _write(guide: Guide, stops: Sequence[Stop]) -> None:
+def _write(guide: Guide, stops: Sequence[Stop], troubles: Troubles) -> None:
     able = [stop for stop in stops if stop.offers(*_NEEDED_TO_BOOK)]
     if not able:
         raise guide.miss("no hotel takes reservations")
-    stop = able[0]
-    guide.say(f"A booking at {stop.id}")
-    book(guide, stop)
+    for stop in able:
+        guide.say(f"A booking at {stop.id}")
+        _scene(partial(book, guide, stop))
+    for stop in able:
+        guide.say(f"When things go wrong at {stop.id}")
+        _scene(partial(suffer, guide, stop, troubles, by_hand=stop is not able[0]))
 
 
 def _unsupported(guide: Guide, stops: Sequence[Stop]) -> None:

@@ -1,21 +1,36 @@
-"""The application as a worker process of `serve --workers` makes it."""
+"""`pms-gateway worker`: goes on with what no caller waits for."""
 
-import multiprocessing
+import asyncio
 import signal
+from typing import TYPE_CHECKING
 
-from fastapi import FastAPI
+from app.cli.configuration import Embedded, EmbeddedFolder, operator_settings
+from app.cli.console import tell
 
-from app import main
-from app.embedded import tie_to_parent
+if TYPE_CHECKING:
+    from app.settings import Settings
 
 
-def create_app() -> FastAPI:
-    """Make the application, after seeing to it that this worker does not outlive its master.
+def worker(embedded: Embedded = False, folder: EmbeddedFolder = None) -> None:
+    """Settle, send and look after writes until told to stop (SIGTERM, Ctrl-C); start as many as you like."""
+    from app.cli.database import require_reachable
+    from app.cli.ledger import true_ledger
+    from app.telemetry import log
 
-    A killed master cannot stop its workers, which would go on to answer on its port (uvicorn has no remedy).
-    SIGTERM lets them finish what they have begun.
-    """
-    master = multiprocessing.parent_process()
-    if master is not None and master.pid is not None:
-        tie_to_parent(signal.SIGTERM, master.pid)
-    return main.create_app()
+    settings = operator_settings(embedded=embedded, folder=folder)
+    log.configure(settings.log_level)
+    true_ledger()
+    asyncio.run(require_reachable(settings))
+    tell("working")
+    asyncio.run(_work(settings))
+    tell("stopped")
+
+
+async def _work(settings: "Settings") -> None:
+    from app.main import working
+
+    stop, loop = asyncio.Event(), asyncio.get_running_loop()
+    for told in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(told, stop.set)
+    async with working(settings) as made:
+        await made.run(stop)

@@ -6,9 +6,9 @@ Reads may be repeated at will. Writes take the `Operation` and make each send a 
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from types import TracebackType
-from typing import Any, ClassVar, NoReturn, Self, TypeVar
+from typing import Any, NoReturn, Self, TypeVar
 
 from app.core.clock import Clock
 from app.core.http import VendorClient
@@ -61,9 +61,11 @@ class PMSAdapter:
     a departure is not a night. Use it as `async with connector:` so that its connections are closed.
     """
 
-    profile: ClassVar[VendorProfile]
+    profile: VendorProfile
+    """The vendor's facts; on a connector those of its hotel (`profile_at`), not every one being like the others."""
 
     def __init__(self, hotel: Hotel, client: VendorClient, clock: Clock) -> None:
+        self.profile = client.profile
         self.hotel = hotel
         self.client = client
         self.clock = clock
@@ -97,6 +99,13 @@ class PMSAdapter:
 
     async def find_business_date(self) -> date | None:
         """Give the PMS's business date, or None where it has none."""
+        return None
+
+    async def find_newest_record(self) -> datetime | None:
+        """Give when the newest record was made that the PMS's lists show (UTC), or None where it can't tell.
+
+        That a send is not to be found counts only in lists that show something newer (writes.md, Settling).
+        """
         return None
 
     @offers(Capability.AVAILABILITY)

@@ -130,6 +130,7 @@ class VendorClient:
         json: BaseModel | dict[str, Any] | None = None,
         content: bytes | None = None,
         headers: Mapping[str, str] | None = None,
+        instead: Mapping[str, T] | None = None,
     ) -> T:
         """Send something that changes the PMS; arguments as in `ask`.
 
@@ -154,6 +155,7 @@ class VendorClient:
             content=body,
             headers={**extra, **(headers or {})},
             send=send,
+            instead=instead or {},
         )
         harmless = key is not None and key.is_honoured
         try:

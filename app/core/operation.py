@@ -6,17 +6,21 @@ the recorded result of a finished step and goes on at the first unfinished one (
 """
 
 import hashlib
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from app.domain.errors import DeadlineExceeded, GatewayError, Outcome
+from app.domain.errors import CannotBeSeen, DeadlineExceeded, GatewayError, NotSeen, Outcome, OutcomeUnknown
 from app.domain.ids import OperationId
 from app.domain.model import type_adapter
 
 T = TypeVar("T")
 Undo = Callable[[], Awaitable[object]]
+
+_READ = "read "
+"""Begins the names of recorded readings, which change nothing and so never stand."""
 
 
 @dataclass(slots=True)
@@ -77,6 +81,10 @@ class Operation:
     """The vendor's own ids of our requests, for the audit."""
     sends: int = 0
     """How many sends may have arrived; 0 means that surely nothing happened."""
+    doubtful: set[str] = field(default_factory=set)
+    """Steps of earlier attempts that may have landed, and nobody knows."""
+    may_repeat: bool = False
+    """Whether the vendor still honours the keys of those steps, so that they can simply be sent again."""
     _results: dict[str, bytes] = field(default_factory=dict)
     _undo: list[tuple[str, Undo]] = field(default_factory=list)
 
@@ -85,39 +93,131 @@ class Operation:
         return hashlib.sha256(f"{self.id}/{step}".encode()).hexdigest()[:32]
 
     async def step(
-        self, name: str, call: Callable[[], Awaitable[T]], *, returns: type[T], undo: Undo | None = None
+        self,
+        name: str,
+        call: Callable[[], Awaitable[T]],
+        *,
+        returns: type[T],
+        undo: Undo | None = None,
+        find: Callable[[], Awaitable[T | None]] | None = None,
     ) -> T:
         """Run one vendor call as a durable step and give its result, or the recorded one.
 
-        `returns` is the type of the result, by which it is recorded and read again. `undo` takes the step
-        back when a later one is refused.
+        Args:
+            name: the step's name, one of its kind in this operation.
+            call: sends it.
+            returns: the type of the result, by which it is recorded and read again.
+            undo: takes the step back when a later one is refused; it may be sent twice.
+            find: looks in the PMS, by `reference(name)` or by what was seen before, for what a send made whose
+                answer was lost; gives it as `call` would have, or None when it is not there. It raises
+                `CannotBeSeen` when the PMS can't tell. Without it such a send is settled by the vendor's key, or
+                by a person.
+
+        Raises:
+            NotSeen: the answer of an earlier send was lost, and it is not to be found so far.
+            CannotBeSeen: the answer of an earlier send was lost, and a person has to look.
+            GatewayError: with its outcome.
         """
         recorded = await self._recorded(name)
         if recorded is not None:
             result: T = type_adapter(returns).validate_json(recorded)
+        elif name in self.doubtful and not self.may_repeat:
+            result = await self._settle(name, returns, find)
         else:
-            result = await self._run(name, call, returns)
+            result = await self._run(name, call, returns, find)
         if undo is not None:
             self._undo.append((name, undo))
         return result
 
-    async def _run(self, name: str, call: Callable[[], Awaitable[T]], returns: type[T]) -> T:
+    async def remember(self, name: str, read: Callable[[], Awaitable[T]], *, returns: type[T]) -> T:
+        """Read something once for all attempts: how it was before anything was sent, for a later `find`."""
+        recorded = await self._recorded(_READ + name)
+        if recorded is not None:
+            known: T = type_adapter(returns).validate_json(recorded)
+            return known
+        result = await read()
+        await self._finished(_READ + name, type_adapter(returns).dump_json(result))
+        return result
+
+    @asynccontextmanager
+    async def alone(self, name: str, *, until_settled: bool = False) -> AsyncIterator[None]:
+        """Keep other operations of this hotel out of what they would disturb: an order, a room type.
+
+        With `until_settled` they stay out while it is not known what became of this one. A resumed operation is
+        let in where it was. Kept in memory there is nobody to keep out.
+
+        Raises:
+            VendorUnavailable: others were at it for too long; nothing was sent.
+        """
+        yield
+
+    async def _settle(self, name: str, returns: type[T], find: Callable[[], Awaitable[T | None]] | None) -> T:
+        """Find out what became of a send whose answer was lost."""
+        if find is None:
+            raise CannotBeSeen("the answer was lost, and the PMS has no way to show what became of it")
+        try:
+            found = await find()
+        except CannotBeSeen:
+            raise
+        except GatewayError as error:  # a refusal to be read is no answer of the send
+            raise OutcomeUnknown("the answer was lost, and the PMS could not be read since") from error
+        if found is None:
+            raise NotSeen("the answer was lost; so far the PMS does not show that it was done")
+        self.doubtful.discard(name)
+        await self._finished(name, type_adapter(returns).dump_json(found))
+        return found
+
+    async def _run(
+        self,
+        name: str,
+        call: Callable[[], Awaitable[T]],
+        returns: type[T],
+        find: Callable[[], Awaitable[T | None]] | None,
+    ) -> T:
         await self._started(name)
         token = _send.set(self._permit(name))
         try:
             result = await call()
         except GatewayError as error:
-            await self._failed(name, error.outcome)
-            raise
+            await self._failed(name, self._outcome_of_all(name, error.outcome))
+            if error.outcome is not Outcome.UNKNOWN or find is None:
+                raise
+            result = await self._look(error, find)
         finally:
             _send.reset(token)
+        self.doubtful.discard(name)
         await self._finished(name, type_adapter(returns).dump_json(result))
         return result
+
+    def _outcome_of_all(self, name: str, last: Outcome) -> Outcome:
+        """Tell how all sends of a step ended: that the last one did not arrive says nothing of an earlier one."""
+        if last is Outcome.REJECTED:
+            self.doubtful.discard(name)  # the vendor knows its own key: what it refuses now it has not done before
+        elif name in self.doubtful or last is Outcome.UNKNOWN:
+            self.doubtful.add(name)
+            return Outcome.UNKNOWN
+        return last
+
+    @staticmethod
+    async def _look(lost: GatewayError, find: Callable[[], Awaitable[T | None]]) -> T:
+        """Look at once for what was sent a moment ago; that it is not there yet says nothing."""
+        try:
+            found = await find()
+        except GatewayError:
+            raise lost from None
+        if found is None:
+            raise lost
+        return found
 
     @property
     def stands(self) -> bool:
         """Whether a step has been done and not taken back."""
-        return bool(self._results)
+        return any(not name.startswith(_READ) for name in self._results)
+
+    @property
+    def is_resumed(self) -> bool:
+        """Whether an earlier attempt did something, or may have."""
+        return self.stands or bool(self.doubtful)
 
     def give_up_waiting(self) -> bool:
         """Let nothing be sent any more, if nothing was sent yet; tell whether that was in time."""

@@ -11,6 +11,9 @@ from app.core.body import ACCEPT_ENCODING
 from app.core.egress import EgressPolicy, GuardedBackend, Resolver
 from app.core.profile import VendorProfile
 
+_OUTWARD_CONNECTIONS = 2
+_OUTWARD_CONNECT_TIMEOUT = 2.0
+
 
 class HttpPools:
     """One connection pool per vendor and destination, so that a slow host cannot use up another's connections.
@@ -29,9 +32,16 @@ class HttpPools:
 
     def of(self, profile: VendorProfile, base_url: str) -> httpx.AsyncClient:
         """Give the pool for the host of `base_url`, to be held until `release`."""
-        key = (profile.vendor, urlsplit(base_url).netloc)
+        return self._held((profile.vendor, base_url), profile.max_connections, profile.connect_timeout)
+
+    def outward(self, url: str) -> httpx.AsyncClient:
+        """Give the pool for an address of the operator's, where no PMS is, to be held until `release`."""
+        return self._held(("", url), _OUTWARD_CONNECTIONS, _OUTWARD_CONNECT_TIMEOUT)
+
+    def _held(self, place: tuple[str, str], connections: int, connect_timeout: float) -> httpx.AsyncClient:
+        key = (place[0], urlsplit(place[1]).netloc)
         if key not in self._pools:
-            self._pools[key] = self._open(profile)
+            self._pools[key] = self._open(connections, connect_timeout)
         self._pools.move_to_end(key)
         self._holders[self._pools[key]] += 1
         return self._pools[key]
@@ -55,16 +65,14 @@ class HttpPools:
             del self._holders[pool]
             await pool.aclose()
 
-    def _open(self, profile: VendorProfile) -> httpx.AsyncClient:
-        limits = httpx.Limits(
-            max_connections=profile.max_connections, max_keepalive_connections=profile.max_connections
-        )
+    def _open(self, connections: int, connect_timeout: float) -> httpx.AsyncClient:
+        limits = httpx.Limits(max_connections=connections, max_keepalive_connections=connections)
         transport = httpx.AsyncHTTPTransport(verify=self._tls, limits=limits, trust_env=False)
         # httpx has no public way to hand in a network backend; the guard against DNS rebinding needs one.
         transport._pool._network_backend = GuardedBackend(self._policy, self._resolver)  # noqa: SLF001
         return httpx.AsyncClient(
             transport=transport,
-            timeout=httpx.Timeout(None, connect=profile.connect_timeout, pool=profile.connect_timeout),
+            timeout=httpx.Timeout(None, connect=connect_timeout, pool=connect_timeout),
             follow_redirects=False,
             trust_env=False,
             cookies=CookieJar(policy=DefaultCookiePolicy(allowed_domains=[])),

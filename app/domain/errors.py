@@ -283,6 +283,14 @@ class OutcomeUnknown(VendorError):
     retryable = True
 
 
+class CannotBeSeen(OutcomeUnknown):
+    """A send whose answer was lost, and the PMS has no way to show what became of it."""
+
+
+class NotSeen(OutcomeUnknown):
+    """A send whose answer was lost was looked for in the PMS, and is not there so far."""
+
+
 class VendorContractBroken(VendorError):
     """The vendor answered 2xx with something that is not what it documents."""
 

@@ -15,6 +15,8 @@ _CONTROL_OR_BREAK = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+")
 _TAIL = 6
 """How many last digits two numbers share that are the same, however they are written."""
+_SHORT = 10
+"""Numbers with fewer digits are few, and may share less than that."""
 
 
 class PersonalText(str):
@@ -117,8 +119,10 @@ def phone_test(wanted: str, country: str | None) -> Callable[[str | None], bool]
     def is_wanted(found: str | None) -> bool:
         if not folded or not found:
             return False
-        # Letters may stand for digits; only the number itself, which may be followed by an extension, is compared.
-        near = folded[-_TAIL:] in _digits(found) or any(char.isalpha() for char in found)
+        # Letters may stand for digits, and a short number's tail may lie in its country code; only the number itself,
+        # which may be followed by an extension, is compared.
+        digits = _digits(found)
+        near = folded[-_TAIL:] in digits or len(digits) < _SHORT or any(char.isalpha() for char in found)
         return near and folded == fold_phone(found, country)
 
     return is_wanted

@@ -2,14 +2,13 @@
 
 from app.core.adapter import PMSAdapter
 from app.core.connectors import Registration
-from app.core.operation import Operation
 from app.domain.capability import Capability
-from app.domain.folio import Balance, Charge, ChargeDraft, FolioLine
-from app.gateway import invalidation
+from app.domain.folio import Balance, ChargeDraft, FolioLine
+from app.gateway import changes, invalidation
 from app.gateway.reads import Answer, Patience, Read, Reads
-from app.gateway.record import Done
 from app.gateway.reservations import Reservations
-from app.gateway.writes import Accepted, Order, Settled, Write, Writes
+from app.gateway.write import Accepted, Order, Settled
+from app.gateway.writes import Writes
 
 CHARGES_TTL = 60.0
 
@@ -57,9 +56,4 @@ class Folios:
         """Post a charge to a reservation's folio."""
         patience = Patience(order.until)
         ref = await self._reservations.resolve(registration, named, Capability.CHARGE_POST, patience)
-
-        async def act(connector: PMSAdapter, op: Operation) -> Done[Charge]:
-            return Done(value=await connector.post_charge(ref, draft, op), status=201)
-
-        write = Write(capability=Capability.CHARGE_POST, act=act, target=ref)
-        return await self._writes.do(registration, write, order)
+        return await self._writes.do(registration, changes.charge(ref, draft), order)

@@ -9,12 +9,14 @@ from app.domain.capability import Capability
 from app.domain.errors import ConflictRefused
 from app.domain.guest import GuestDraft, GuestProfile, GuestQuery, OnConflict, PreferenceSet
 from app.domain.hotel import Hotel
-from app.domain.ids import unescape_ref
+from app.domain.ids import VendorRef, unescape_ref
+from app.domain.model import Fact
 from app.domain.text import is_same_text, phone_test
 from app.gateway import invalidation
 from app.gateway.reads import Answer, Fetched, Held, Patience, Read, Reads
 from app.gateway.record import Done
-from app.gateway.writes import Accepted, Order, Settled, Write, Writes
+from app.gateway.write import Accepted, Order, Settled, Write
+from app.gateway.writes import Writes
 from app.store.database import UnitOfWork
 from app.store.subjects import Subject
 
@@ -81,27 +83,34 @@ class Guests:
 
     async def upsert(self, registration: Registration, draft: GuestDraft, order: Order) -> Settled | Accepted:
         """Merge a profile by id, or by e-mail when the last name agrees; else make one."""
-        hotel = registration.hotel
-
-        async def act(connector: PMSAdapter, op: Operation) -> Done[GuestProfile]:
-            existing = await _existing(connector, draft, hotel)
-            upsert = await connector.upsert_guest(draft, existing, op)
-            return _done(hotel, upsert.guest, status=201 if upsert.created else 200, before=existing)
-
-        write = Write(capability=Capability.GUEST_UPSERT, act=act, target=draft.id, people=[Subject.of(draft)])
-        return await self._writes.do(registration, write, order)
+        return await self._writes.do(registration, merging(registration.hotel, draft), order)
 
     async def set_preferences(
         self, registration: Registration, named: str, wanted: PreferenceSet, order: Order
     ) -> Settled | Accepted:
         """Make `wanted` the whole set of a guest's preferences."""
-        ref, hotel = unescape_ref(named), registration.hotel
+        return await self._writes.do(registration, preferring(registration.hotel, unescape_ref(named), wanted), order)
 
-        async def act(connector: PMSAdapter, op: Operation) -> Done[GuestProfile]:
-            return _done(hotel, await connector.set_preferences(ref, wanted, op))
 
-        write = Write(capability=Capability.GUEST_PREFERENCES, act=act, target=ref, people=[Subject(guest_id=ref)])
-        return await self._writes.do(registration, write, order)
+def merging(hotel: Hotel, draft: GuestDraft) -> Write[GuestProfile]:
+    """Merge a profile by id, or by e-mail when the last name agrees; else make one."""
+
+    async def act(connector: PMSAdapter, op: Operation) -> Done[GuestProfile]:
+        # Whom it goes to is found once: a profile that this very write has made is not one to merge into.
+        into = await op.remember("existing", lambda: _existing(connector, draft, hotel), returns=_Existing)
+        upsert = await connector.upsert_guest(draft, into.guest, op)
+        return _done(hotel, upsert.guest, status=201 if upsert.created else 200, before=into.guest)
+
+    return Write(capability=Capability.GUEST_UPSERT, act=act, target=draft.id, people=[Subject.of(draft)])
+
+
+def preferring(hotel: Hotel, ref: VendorRef, wanted: PreferenceSet) -> Write[GuestProfile]:
+    """Make `wanted` the whole set of a guest's preferences."""
+
+    async def act(connector: PMSAdapter, op: Operation) -> Done[GuestProfile]:
+        return _done(hotel, await connector.set_preferences(ref, wanted, op))
+
+    return Write(capability=Capability.GUEST_PREFERENCES, act=act, target=ref, people=[Subject(guest_id=ref)])
 
 
 def matches(guest: GuestProfile, query: GuestQuery, hotel: Hotel) -> bool:
@@ -113,7 +122,13 @@ def matches(guest: GuestProfile, query: GuestQuery, hotel: Hotel) -> bool:
     )
 
 
-async def _existing(connector: PMSAdapter, draft: GuestDraft, hotel: Hotel) -> GuestProfile | None:
+class _Existing(Fact):
+    """The profile to merge into, if there is one."""
+
+    guest: GuestProfile | None
+
+
+async def _existing(connector: PMSAdapter, draft: GuestDraft, hotel: Hotel) -> _Existing:
     """Find the profile to merge into.
 
     Raises:
@@ -121,17 +136,17 @@ async def _existing(connector: PMSAdapter, draft: GuestDraft, hotel: Hotel) -> G
         ConflictRefused: the e-mail address belongs to somebody with another last name.
     """
     if draft.id is not None:
-        return await connector.get_guest(draft.id)
+        return _Existing(guest=await connector.get_guest(draft.id))
     if draft.email is None:
-        return None
+        return _Existing(guest=None)
     query = GuestQuery(email=draft.email)
     found = [one for one in await connector.search_guests(query) if matches(one, query, hotel)]
     agreeing = [one for one in found if is_same_text(draft.last_name or "", one.last_name)]
     if agreeing:
-        return min(agreeing, key=lambda one: (len(one.id), one.id))
+        return _Existing(guest=min(agreeing, key=lambda one: (len(one.id), one.id)))
     if found and draft.on_conflict is OnConflict.REFUSE:
         raise ConflictRefused("a profile with this e-mail address has another last name")
-    return None
+    return _Existing(guest=None)
 
 
 def _done(

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 from urllib.parse import urlsplit
 
 import structlog
@@ -82,6 +83,28 @@ class HotelDirectory:
             raise StorageUnavailable(f"what is stored of this hotel cannot be used: {found.reason}; put it again")
         return found
 
+    async def of_operation(self, hotel_id: str) -> Registration:
+        """Give the hotel of a stored operation, for the worker that goes on with it.
+
+        Raises:
+            UnknownResource: there is none any more.
+            StorageUnavailable: what is stored of it cannot be used.
+        """
+        found = (await self._all(float("inf"))).get(hotel_id)
+        if found is None:
+            raise UnknownResource("there is no such hotel")
+        if isinstance(found, Unusable):
+            raise StorageUnavailable(f"what is stored of this hotel cannot be used: {found.reason}; put it again")
+        return found
+
+    async def require(self, hotel_id: str, caller: Caller, *, until: float = float("inf")) -> None:
+        """Refuse a hotel that is not there for the caller, by `until` (monotonic seconds); it need not be usable.
+
+        Raises:
+            UnknownResource: there is none, or the caller may not see it; the two are told alike.
+        """
+        await self._find(hotel_id, caller, until)
+
     async def visible(self, caller: Caller, *, until: float = float("inf")) -> list[Hotel]:
         """Give all hotels that the caller may see and that can be used, by id."""
         found = (await self._all(until)).values()
@@ -110,6 +133,7 @@ class HotelDirectory:
                         target=None,
                         outcome="succeeded",
                         correlation_id=context.current("correlation_id"),
+                        before=_recorded(before),
                         after=hotel.model_dump(mode="json"),
                     )
                 )
@@ -124,7 +148,7 @@ class HotelDirectory:
             UnknownResource: there is no such hotel for this caller.
             ConflictRefused: it has operations that are not settled.
         """
-        await self._find(hotel_id, caller, until)
+        await self.require(hotel_id, caller, until=until)
         try:
             async with self._database.unit_of_work() as work:
                 await work.hotels.delete(
@@ -191,6 +215,12 @@ def _registration(record: HotelRecord) -> Registration | Unusable:
         fault = error.errors(include_input=False, include_url=False)[0]
         return Unusable(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}", record.revision)
     return Registration(hotel, record.credentials, record.revision)
+
+
+def _recorded(record: HotelRecord | None) -> Any:
+    """Give a stored hotel as the audit keeps it; nothing where there is none that can be used."""
+    found = None if record is None else _registration(record)
+    return found.hotel.model_dump(mode="json") if isinstance(found, Registration) else None
 
 
 def _require_credentials_for_new_host(before: HotelRecord | None, hotel: Hotel, draft: HotelDraft) -> None:

@@ -1,34 +1,36 @@
 """What is written down when a write ends: outcome, store copy, audit, event and invalidation, in one transaction."""
 
-from collections.abc import Awaitable, Callable, Sequence
-from contextlib import suppress
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Collection, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import cached_property
 from typing import Any, Generic, TypeVar
 
 from pydantic import BaseModel
 
 from app.domain.capability import Capability
-from app.domain.errors import StorageUnavailable
 from app.domain.event import EventType
 from app.domain.hotel import Hotel
 from app.domain.reservation import Reservation
 from app.domain.stay import Stay
 from app.gateway.bookkeeper import Bookkeeper
 from app.gateway.invalidation import moved_by
+from app.gateway.invalidation_repeats import InvalidationRepeats
 from app.gateway.operation import DurableOperation
-from app.gateway.patience import within
 from app.gateway.reads import Fetched, Notice
 from app.store.audit import AuditEntry
 from app.store.cache import Cache
 from app.store.database import Database, UnitOfWork
-from app.store.operations import OperationStatus, Result
+from app.store.dead_letters import Letter
+from app.store.milestones import Success
+from app.store.operations import LIVE, Result
 from app.store.subjects import Subject
 from app.telemetry import metrics
 
 T = TypeVar("T")
 
-CONFIRM_SECONDS = 0.5
+JOB = "operation"
+"""The worker's job of going on with an operation; it carries the operation's id."""
 
 EVENTS = {
     Capability.RESERVATION_CREATE: EventType.RESERVATION_CREATED,
@@ -65,18 +67,34 @@ class Done(Generic[T]):
     keep: Callable[[UnitOfWork, T, Fetched], Awaitable[object]] | None = None
     """Writes the answer through to the store."""
 
+    @cached_property
     def json(self) -> Any:
-        """Give the answer JSON-like."""
+        """The answer, JSON-like."""
         return self.value.model_dump(mode="json") if isinstance(self.value, BaseModel) else self.value
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How an attempt that did not succeed ended: the outcome for the audit, and the dead letter that tells staff.
+
+    `clears_steps`: it was seen that what may have been sent never landed.
+    """
+
+    outcome: str
+    letter: Letter | None = None
+    clears_steps: bool = False
 
 
 class Recorder:
     """Writes down how operations ended, and makes outdated what was read before them."""
 
-    def __init__(self, database: Database, cache: Cache, bookkeeper: Bookkeeper) -> None:
+    def __init__(
+        self, database: Database, cache: Cache, bookkeeper: Bookkeeper, invalidations: InvalidationRepeats
+    ) -> None:
         self._database = database
         self._cache = cache
         self._bookkeeper = bookkeeper
+        self._invalidations = invalidations
 
     async def record(self, hotel: Hotel, operation: DurableOperation, done: Done[T], now: datetime) -> bool:
         """Write a success down, then move the cache; gives whether it is written by now, or will be later."""
@@ -87,20 +105,55 @@ class Recorder:
                 _count(hotel, operation.record.kind, done, now)
 
         written = await self._bookkeeper.write("success", work)
-        if await self._cache.move(hotel.id, resources) and written:
-            await self._confirm(operation)
+        if await self._cache.move(hotel.id, resources) and written and operation.invalidation is not None:
+            self._invalidations.note_moved(operation.invalidation)
         return written
 
-    async def note_failure(self, operation: DurableOperation, result: Result, *, outcome: str) -> None:
-        """Write down that an operation did not succeed, or that nobody knows yet."""
-
-        async def work() -> None:
-            async with self._database.unit_of_work() as unit:
-                if await unit.operations.finish(operation.record.id, owner=operation.owner, result=result):
-                    await self._audit(unit, operation, outcome, None, operation.record.subjects)
-
-        await self._bookkeeper.write(outcome, work)
+    async def note_failure(self, operation: DurableOperation, result: Result, ending: Ending) -> None:
+        """Write down that an operation did not succeed, or that nobody knows yet; later where Postgres is away."""
+        await self._bookkeeper.write(ending.outcome, lambda: self._write_failure(operation, result, ending))
         await self.show_pending(operation)
+
+    async def note_failure_now(self, operation: DurableOperation, result: Result, ending: Ending) -> None:
+        """Write the same down at once.
+
+        Raises:
+            StorageUnavailable: Postgres is away, and whether it is written is not known.
+        """
+        await self._write_failure(operation, result, ending)
+        await self.show_pending(operation)
+
+    async def _write_failure(self, operation: DurableOperation, result: Result, ending: Ending) -> None:
+        """Write status, dead letter, audit and the next job in one transaction; once, however often it is tried."""
+        record = operation.record
+        async with self._database.unit_of_work() as work:
+            await operation.write_steps(work)
+            if not await work.operations.finish(record.id, owner=operation.owner, result=result):
+                operation.lost = True
+                return
+            if ending.clears_steps:
+                await work.steps.clear(record.id)
+            await self._park(work, operation, result, ending.letter)
+            if result.status not in LIVE:
+                await work.locks.release(record.id)
+            elif result.next_in is not None:
+                await work.enqueue(JOB, about=record.id, delay=result.next_in)
+            if result.status is not record.status or not operation.is_resumed:
+                await self._audit(work, operation, ending.outcome)
+
+    async def _park(self, work: UnitOfWork, operation: DurableOperation, result: Result, letter: Letter | None) -> None:
+        """Say in a dead letter why an operation waits, or close the one that did."""
+        record = operation.record
+        if letter is None:
+            if record.dead_letter_id is not None and result.status not in LIVE and not result.runs_again:
+                await work.dead_letters.close(record.id)
+            return
+        is_queued_now = letter.auto_retry and not operation.was_queued
+        if is_queued_now and record.kind is Capability.RESERVATION_MODIFY and record.target:
+            stored = await work.reservations.find(record.hotel_id, record.target)
+            letter = replace(letter, base=stored and stored.value.model_dump(mode="json"))
+        letter_id = await work.dead_letters.put(record, letter)
+        await work.operations.link(record.id, dead_letter_id=letter_id)
 
     async def forget(self, operation: DurableOperation) -> None:
         """Drop an operation of which nothing was sent, so that its key is free for any request."""
@@ -124,74 +177,78 @@ class Recorder:
         now: datetime,
         resources: Sequence[str],
     ) -> bool:
-        """Write outcome, copy, audit, event and invalidation in one transaction; once, however often it is tried.
+        """Write outcome, copy, audit, event and invalidation in one transaction; once, however often it is tried."""
+        subjects = {*operation.record.subjects, *self._database.subjects_of(hotel, done.people)}
+        success = _success(operation, done, now, resources, subjects)
+        if _is_all(operation, done):
+            operation.invalidation = await self._database.milestones.succeed(success)
+        else:
+            operation.invalidation = await self._write_more(operation, done, now, success)
+        return operation.invalidation is not None
+
+    async def _write_more(
+        self, operation: DurableOperation, done: Done[T], now: datetime, success: Success
+    ) -> int | None:
+        """Write a success in one transaction with all that hangs on it.
 
         The write takes its read number now that the vendor has answered, so that no earlier read replaces it.
         """
-        read_no = await self._database.next_read_no()
+        read_no = await self._database.next_read_no() if done.keep is not None else None
         async with self._database.unit_of_work() as work:
-            subjects = sorted({*operation.record.subjects, *work.subjects_of(hotel, done.people)})
-            if not await self._finish(work, operation, done, subjects, now):
-                return False
+            invalidation = await work.milestones.succeed(success)
+            if invalidation is None:
+                return None
             if done.keep is not None:
                 await done.keep(work, done.value, Fetched(read_no, now))
-            await self._audit(work, operation, "succeeded", done, subjects)
-            target = done.target or operation.record.target
-            event = EVENTS[operation.record.kind]
-            await work.outbox.append(hotel.id, event, {"target": target}, subjects=subjects)
-            operation.invalidation = (await work.invalidations.add(hotel.id, resources)).id
-        return True
+            if operation.locked or operation.is_taken_over:
+                await work.locks.release(operation.record.id)
+            if operation.record.dead_letter_id is not None:
+                await work.dead_letters.close(operation.record.id)
+        return invalidation
 
-    async def _confirm(self, operation: DurableOperation) -> None:
-        """Note that the cache was moved; where that fails it is moved once more, which does no harm."""
-        if operation.invalidation is None:
-            return
-        with suppress(StorageUnavailable):
-            await within(CONFIRM_SECONDS, self._confirmed(operation.invalidation))
+    async def _audit(self, work: UnitOfWork, operation: DurableOperation, outcome: str) -> None:
+        await work.audit.append(_line(operation, outcome, None), subjects=operation.record.subjects)
 
-    async def _confirmed(self, invalidation: int) -> None:
-        async with self._database.unit_of_work() as work:
-            await work.invalidations.confirm([invalidation])
 
-    async def _finish(
-        self, work: UnitOfWork, operation: DurableOperation, done: Done[T], subjects: Sequence[bytes], now: datetime
-    ) -> bool:
-        warnings = [{"code": one.code, "detail": one.detail, "fields": one.fields} for one in done.warnings]
-        return await work.operations.finish(
-            operation.record.id,
-            owner=operation.owner,
-            result=Result(
-                status=OperationStatus.SUCCEEDED,
-                answer_status=done.status,
-                answer={"data": done.json(), "warnings": warnings, "as_of": now.isoformat()},
-                target=done.target,
-                subjects=subjects,
-            ),
-        )
+def _success(
+    operation: DurableOperation, done: Done[T], now: datetime, resources: Sequence[str], subjects: Collection[bytes]
+) -> Success:
+    record = operation.record
+    warnings = [{"code": one.code, "detail": one.detail, "fields": one.fields} for one in done.warnings]
+    return Success(
+        operation=record,
+        owner=operation.owner,
+        answer_status=done.status,
+        answer={"data": done.json, "warnings": warnings, "as_of": now.isoformat()},
+        target=done.target,
+        steps=operation.unwritten_steps,
+        line=_line(operation, "succeeded", done),
+        event=EVENTS[record.kind],
+        payload={"target": done.target or record.target},
+        resources=resources,
+        subjects=subjects,
+    )
 
-    async def _audit(
-        self,
-        work: UnitOfWork,
-        operation: DurableOperation,
-        outcome: str,
-        done: Done[T] | None,
-        subjects: Sequence[bytes],
-    ) -> None:
-        record = operation.record
-        await work.audit.append(
-            AuditEntry(
-                actor=record.client,
-                hotel_id=record.hotel_id,
-                operation=record.kind,
-                target=(done.target if done else None) or record.target,
-                outcome=outcome,
-                correlation_id=record.correlation_id,
-                vendor_request_id=operation.receipts[-1] if operation.receipts else None,
-                before=done.before if done else None,
-                after=done.json() if done else None,
-            ),
-            subjects=subjects,
-        )
+
+def _is_all(operation: DurableOperation, done: Done[T]) -> bool:
+    """Tell whether nothing but the success itself is to be written: no copy, lock or dead letter hangs on it."""
+    is_linked = operation.locked or operation.is_taken_over or operation.record.dead_letter_id is not None
+    return done.keep is None and not is_linked
+
+
+def _line(operation: DurableOperation, outcome: str, done: Done[T] | None) -> AuditEntry:
+    record = operation.record
+    return AuditEntry(
+        actor=record.client,
+        hotel_id=record.hotel_id,
+        operation=record.kind.value,
+        target=(done.target if done else None) or record.target,
+        outcome=outcome,
+        correlation_id=record.correlation_id,
+        vendor_request_id=operation.receipts[-1] if operation.receipts else None,
+        before=done.before if done else None,
+        after=done.json if done else None,
+    )
 
 
 def _count(hotel: Hotel, capability: Capability, done: Done[T], now: datetime) -> None:

@@ -7,10 +7,12 @@ from app.core.connectors import Registration
 from app.core.operation import Operation
 from app.domain.capability import Capability
 from app.domain.hotel import Hotel, RoomStatus, RoomStatusChange
+from app.domain.ids import VendorRef
 from app.gateway import invalidation
 from app.gateway.reads import Answer, Fetched, Held, Patience, Read, Reads
 from app.gateway.record import Done
-from app.gateway.writes import Accepted, Order, Settled, Write, Writes
+from app.gateway.write import Accepted, Order, Settled, Write
+from app.gateway.writes import Writes
 from app.store.database import UnitOfWork
 from app.store.passes import FullPass
 
@@ -84,16 +86,19 @@ class Rooms:
         self, registration: Registration, number: str, change: RoomStatusChange, order: Order
     ) -> Settled | Accepted:
         """Change the housekeeping state of a room."""
-        hotel = registration.hotel
+        return await self._writes.do(registration, status_change(registration.hotel, number, change), order)
 
-        async def keep(work: UnitOfWork, kept: RoomStatus, fetched: Fetched) -> None:
-            await _keep(work, hotel, [kept], fetched)
 
-        async def act(connector: PMSAdapter, op: Operation) -> Done[RoomStatus]:
-            return Done(value=await connector.set_room_status(number, change, op), keep=keep)
+def status_change(hotel: Hotel, number: str, change: RoomStatusChange) -> Write[RoomStatus]:
+    """Change the housekeeping state of a room."""
 
-        write = Write(capability=Capability.ROOM_STATUS_SET, act=act)
-        return await self._writes.do(registration, write, order)
+    async def keep(work: UnitOfWork, kept: RoomStatus, fetched: Fetched) -> None:
+        await _keep(work, hotel, [kept], fetched)
+
+    async def act(connector: PMSAdapter, op: Operation) -> Done[RoomStatus]:
+        return Done(value=await connector.set_room_status(number, change, op), keep=keep)
+
+    return Write(capability=Capability.ROOM_STATUS_SET, act=act, target=VendorRef(number))
 
 
 async def _keep(work: UnitOfWork, hotel: Hotel, found: Sequence[RoomStatus], fetched: Fetched) -> None:

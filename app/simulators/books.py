@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
+from itertools import combinations
 from typing import Any, Self
 
 from app.simulators.records import Booking, LineType
@@ -41,12 +42,25 @@ class WrittenNote:
 
 
 @dataclass(frozen=True, slots=True)
+class TakenRoom:
+    """A room that a reservation keeps from sale; `room_number` is None while none was given."""
+
+    reservation_id: str
+    room_number: str | None
+    arrival: str
+    departure: str
+    comment: str
+
+
+@dataclass(frozen=True, slots=True)
 class Books:
     """All reservations, charges and notes of a hotel, in the order in which they were made."""
 
     reservations: tuple[BookedStay, ...]
     charges: tuple[PostedCharge, ...]
     notes: tuple[WrittenNote, ...]
+    rooms: tuple[TakenRoom, ...] = ()
+    """What is taken now; rooms given back or cancelled are not among them."""
 
     @classmethod
     def of(cls, bookings: Iterable[Booking]) -> Self:
@@ -61,7 +75,23 @@ class Books:
                 if line.type is LineType.CHARGE
             ),
             tuple(WrittenNote(booking.id, remark.text) for booking in listed for remark in booking.remarks),
+            tuple(
+                TakenRoom(booking.id, room.room_number, f"{room.arrival}", f"{room.departure}", room.comment)
+                for booking in listed
+                if booking.holds_room
+                for room in booking.rooms
+                if not room.released
+            ),
         )
+
+    def clashes(self) -> list[tuple[TakenRoom, TakenRoom]]:
+        """Give the pairs that have one room for one night: what may never be in a hotel's books."""
+        numbered = [room for room in self.rooms if room.room_number is not None]
+        return [
+            (one, other)
+            for one, other in combinations(numbered, 2)
+            if one.room_number == other.room_number and one.arrival < other.departure and other.arrival < one.departure
+        ]
 
     def as_json(self) -> dict[str, Any]:
         """Give the books as JSON-like values."""

@@ -57,6 +57,7 @@ class SimulatedHotel(House):
             for booking in self.bookings.values()
             if booking.holds_room and booking is not without
             for room in booking.rooms
+            if not room.released
             for night in room.nights
         )
 
@@ -77,7 +78,7 @@ class SimulatedHotel(House):
             for booking in self.bookings.values()
             if booking.holds_room and booking is not without
             for room in booking.rooms
-            if room.overlaps(arrival, departure)
+            if room.overlaps(arrival, departure) and not room.released
         }
         in_order = (room for room in self.rooms.values() if room.kind == kind and not room.out_of_order)
         return [room for room in in_order if room.number not in given]
@@ -101,21 +102,33 @@ class SimulatedHotel(House):
         rooms = [self._stay_room(wish, prices) for wish, prices in zip(wishes, nights, strict=True)]
         if self.rules.assign_when_booked:
             self._give_numbers(rooms)
-        linked, now = self._linked(contact), self.now()
+        booking = self.enter(rooms, self._linked(contact), external_reference=external_reference, status=status)
+        booking.checkout_time = checkout_time
+        for text in notes:
+            self.remark(booking, text)
+        return booking
+
+    def enter(
+        self,
+        rooms: Sequence[StayRoom],
+        contact: Contact,
+        *,
+        external_reference: str | None = None,
+        status: StayStatus = StayStatus.CONFIRMED,
+    ) -> Booking:
+        """Write a reservation down as it is and ask nothing: some PMSs check by themselves, or not at all."""
+        now = self.now()
         booking = Booking(
             id=self.new_id("reservation"),
             confirmation_number=self.setup.confirmation.format(number=len(self.bookings) + self.setup.first_number),
             status=status,
-            rooms=rooms,
-            contact=linked,
+            rooms=list(rooms),
+            contact=contact,
             external_reference=external_reference,
-            checkout_time=checkout_time,
             created_at=now,
             updated_at=now,
         )
         self.bookings[booking.id] = booking
-        for text in notes:
-            self.remark(booking, text)
         return booking
 
     def booking(self, booking_id: str) -> Booking:
@@ -168,6 +181,16 @@ class SimulatedHotel(House):
         self.touch(booking)
         return booking
 
+    def annul(self, booking: Booking) -> Booking:
+        """Cancel a reservation wherever it stands; its rooms keep their numbers on paper only."""
+        for room in self._rooms_of(booking):
+            if room.occupied_by == booking.id:
+                room.occupied_by = None
+                self.touch(room)
+        booking.status, booking.cancelled_at = StayStatus.CANCELLED, self.now()
+        self.touch(booking)
+        return booking
+
     def remark(self, booking: Booking, text: str) -> Remark:
         """Add a note."""
         note = Remark(id=self.new_id("remark"), text=text, created_at=self.now())
@@ -212,6 +235,15 @@ class SimulatedHotel(House):
         self.touch(booking)
         return booking
 
+    def move(self, booking: Booking, room: StayRoom, *, staying: bool) -> None:
+        """Let the guests of one room in, or go, whatever the day; the reservation's own status is left to the PMS."""
+        there = self.rooms.get(room.room_number or "")
+        if there is not None:
+            there.occupied_by = booking.id if staying else None
+            there.cleaning = there.cleaning if staying else Housekeeping.DIRTY
+            self.touch(there)
+        self.touch(booking)
+
     # Folio
 
     def charge(
@@ -239,13 +271,21 @@ class SimulatedHotel(House):
         )
         return self._post(booking, line)
 
-    def pay(self, booking: Booking, amount: Decimal, description: str = "Card payment") -> Line:
+    def strike(self, booking: Booking, line: Line) -> None:
+        """Take a line off the folio."""
+        booking.lines.remove(line)
+        self.touch(booking)
+
+    def pay(
+        self, booking: Booking, amount: Decimal, description: str = "Card payment", *, reference: str | None = None
+    ) -> Line:
         """Take a payment of a positive amount."""
         line = Line(
             id=self.new_id("line"),
             type=LineType.PAYMENT,
             description=description,
             amount=-amount,
+            reference=reference,
             posted_at=self.now(),
         )
         return self._post(booking, line)

@@ -49,7 +49,7 @@ class House:
             room.number: Room(number=room.number, kind=room.kind, floor=room.floor, updated_at=now())
             for room in setup.rooms
         }
-        self._numbers: dict[str, itertools.count[int]] = {}
+        self.numbers: dict[str, itertools.count[int]] = {}
 
     @property
     def business_date(self) -> date:
@@ -58,8 +58,12 @@ class House:
 
     def new_id(self, record: str) -> str:
         """Give a fresh id: the setup's prefix of that kind of record, then a number."""
-        numbers = self._numbers.setdefault(record, itertools.count(self.setup.first_number))
+        numbers = self.numbers.setdefault(record, itertools.count(self.setup.first_number))
         return f"{self.setup.prefixes.get(record, '')}{next(numbers)}"
+
+    def number_like(self, other: "House") -> None:
+        """Take ids out of another house's sequences from here on: one installation counts all its records together."""
+        self.numbers = other.numbers
 
     def touch(self, record: Versioned) -> None:
         """Note that a record was changed."""

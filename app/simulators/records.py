@@ -159,6 +159,9 @@ class StayRoom:
     child_ages: tuple[int, ...] = ()
     nights: tuple[Night, ...] = ()
     room_number: str | None = None
+    released: bool = False
+    """Given back while the reservation goes on: the room is for sale again."""
+    comment: str = ""
 
     @property
     def total(self) -> Decimal:

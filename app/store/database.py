@@ -2,9 +2,10 @@
 
 from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import cached_property
 
+from sqlalchemy import func, select
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
@@ -12,18 +13,24 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engin
 from app.domain.errors import StorageUnavailable
 from app.domain.hotel import Hotel
 from app.store import jobs, schema
+from app.store.alerts import Alerts
 from app.store.api_keys import ApiKeys
 from app.store.audit import Audit
+from app.store.dead_letters import DeadLetters
 from app.store.guests import Guests
 from app.store.hotels import Hotels
 from app.store.inbox import Inbox
 from app.store.invalidations import Invalidations
+from app.store.locks import Locks
+from app.store.milestones import Milestones
 from app.store.operations import Operations
 from app.store.outbox import Outbox
 from app.store.passes import Passes
+from app.store.pool import replace_lost
 from app.store.repository import StoreKeys
 from app.store.reservations import Reservations
 from app.store.rooms import Rooms
+from app.store.statements import Alone, Constant, InTransaction, means_away
 from app.store.steps import Steps
 from app.store.subjects import Subject, subjects_of
 from app.store.tables import READ_NUMBERS
@@ -33,9 +40,8 @@ CONNECT_TIMEOUT = 2.0
 COMMAND_TIMEOUT = 10.0
 """Seconds for one statement."""
 
-_AWAY = ("08", "25006", "28", "3D", "40", "53", "55P03", "57")
-"""SQLSTATE classes that mean that the server is away, full, starting, stopping, read-only after a failover, or
-lost in a deadlock: the same work may succeed later."""
+
+_NEXT_READ = Constant(READ_NUMBERS.next_value().select())
 
 
 class UnitOfWork:
@@ -86,6 +92,26 @@ class UnitOfWork:
         return Steps(self.session, self._keys)
 
     @cached_property
+    def milestones(self) -> Milestones:
+        """The moments of writes, in this transaction."""
+        return Milestones(InTransaction(self.session), self._keys)
+
+    @cached_property
+    def locks(self) -> Locks:
+        """What operations keep each other out of."""
+        return Locks(self.session, self._keys)
+
+    @cached_property
+    def dead_letters(self) -> DeadLetters:
+        """Writes that wait or need a person."""
+        return DeadLetters(self.session, self._keys)
+
+    @cached_property
+    def alerts(self) -> Alerts:
+        """What operators are alerted to."""
+        return Alerts(self.session, self._keys)
+
+    @cached_property
     def outbox(self) -> Outbox:
         """Events for subscribers."""
         return Outbox(self.session, self._keys)
@@ -105,6 +131,10 @@ class UnitOfWork:
         """Cache generations to be moved."""
         return Invalidations(self.session, self._keys)
 
+    async def now(self) -> datetime:
+        """Give the instant at which this transaction began, by the database's clock."""
+        return (await self.session.execute(select(func.now()))).scalar_one()
+
     def subjects_of(self, hotel: Hotel, people: Iterable[Subject]) -> list[bytes]:
         """Give the `subjects` of a row that holds data of these people."""
         return subjects_of(self._keys.index, hotel, people)
@@ -114,6 +144,10 @@ class UnitOfWork:
     ) -> None:
         """Put a job into this transaction; see `jobs.enqueue`."""
         await jobs.enqueue(self.session, entrypoint, about=about, delay=delay, dedupe_key=dedupe_key)
+
+    async def forget_job_log(self, *, older_than: timedelta) -> None:
+        """Drop what PgQueuer noted of jobs that ended long ago; it never does so itself."""
+        await jobs.forget_log(self.session, older_than=older_than)
 
 
 class Database:
@@ -127,7 +161,6 @@ class Database:
             pool_size=pool_size,
             max_overflow=0,
             pool_timeout=CONNECT_TIMEOUT,
-            pool_pre_ping=True,  # a restart of Postgres must not cost each pooled connection one request
             hide_parameters=True,  # errors are logged, parameters hold guests
             connect_args={
                 "timeout": CONNECT_TIMEOUT,
@@ -139,6 +172,10 @@ class Database:
                 },
             },
         )
+        replace_lost(self.engine.sync_engine)
+        self._alone = Alone(self.engine)
+        self.milestones = Milestones(self._alone, keys)
+        """The moments of writes, each a transaction of its own: committed when it has returned."""
 
     @asynccontextmanager
     async def unit_of_work(self) -> AsyncIterator[UnitOfWork]:
@@ -159,9 +196,9 @@ class Database:
         Raises:
             StorageUnavailable: Postgres cannot be reached.
         """
-        with _loss_translated():
-            async with self._autocommit.connect() as connection:
-                return int((await connection.execute(READ_NUMBERS.next_value().select())).scalar_one())
+        row = await self._alone.first(_NEXT_READ, {})
+        assert row is not None, "a sequence always has a next number"  # noqa: S101 - for the type checker
+        return int(row[0])
 
     async def is_current(self) -> bool:
         """Tell whether the schema is the one that this code was written for.
@@ -176,9 +213,9 @@ class Database:
         """Close every connection."""
         await self.engine.dispose()
 
-    @cached_property
-    def _autocommit(self) -> AsyncEngine:
-        return self.engine.execution_options(isolation_level="AUTOCOMMIT")
+    def subjects_of(self, hotel: Hotel, people: Iterable[Subject]) -> list[bytes]:
+        """Give the `subjects` of a row that holds data of these people."""
+        return subjects_of(self._keys.index, hotel, people)
 
 
 @contextmanager
@@ -188,11 +225,6 @@ def _loss_translated() -> Iterator[None]:
     except (OSError, TimeoutError, PoolTimeout) as error:
         raise StorageUnavailable("the gateway's database cannot be reached") from error
     except DBAPIError as error:
-        if not _means_away(error):
+        if not means_away(error):
             raise
         raise StorageUnavailable("the gateway's database was lost") from error
-
-
-def _means_away(error: DBAPIError) -> bool:
-    state = getattr(error.orig, "sqlstate", None) or ""
-    return error.connection_invalidated or state.startswith(_AWAY)

@@ -8,6 +8,7 @@ from pgqueuer.core.tm import TaskManager
 from pgqueuer.db import Driver
 from pgqueuer.ports.driver import NotifyCallback
 from pgqueuer.queries import Queries
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
 
@@ -73,3 +74,9 @@ async def enqueue(
     queries = Queries(_SessionDriver(await session.connection()))
     # Without "skip" a second job of the same key would abort the whole transaction.
     await queries.enqueue(entrypoint, about.encode(), execute_after=delay, dedupe_key=dedupe_key, on_conflict="skip")
+
+
+async def forget_log(session: AsyncSession, *, older_than: timedelta) -> None:
+    """Drop what PgQueuer noted of jobs that ended so long ago."""
+    seconds = {"age": older_than.total_seconds()}
+    await session.execute(text("DELETE FROM pgqueuer_log WHERE created < now() - make_interval(secs => :age)"), seconds)

@@ -8,16 +8,18 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import Interval, Table, and_, bindparam, delete, func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from app.domain.capability import Capability
 from app.domain.errors import StorageUnavailable
 from app.domain.ids import OperationId
+from app.store.crypto import RowCipher
 from app.store.repository import Repository
+from app.store.statements import Constant
 from app.store.tables import OperationRow
 
 KEY_LIFETIME = timedelta(days=7)
@@ -40,6 +42,21 @@ class OperationStatus(StrEnum):
 LIVE = frozenset({OperationStatus.RUNNING, OperationStatus.QUEUED, OperationStatus.UNKNOWN})
 """Not settled: such a write may still take effect."""
 _LIVE = [status.value for status in LIVE]
+_TABLE = cast("Table", OperationRow.__table__)
+# Made once: each write begins so.
+_INSERT = (
+    insert(_TABLE)
+    .values(deadline_at=func.now() + bindparam("budget", type_=Interval))
+    .on_conflict_do_nothing(
+        index_elements=["client", "hotel_id", "key_hash"], index_where=_TABLE.c.key_hash.is_not(None)
+    )
+    .returning(_TABLE.c.deadline_at, _TABLE.c.created_at)
+)
+_OWNED = (
+    select(_TABLE.c.id, _TABLE.c.hotel_id, _TABLE.c.target, _TABLE.c.subjects, _TABLE.c.absences)
+    .where(_TABLE.c.id == bindparam("operation"), _TABLE.c.owner == bindparam("owned_by"), _TABLE.c.status.in_(_LIVE))
+    .with_for_update()
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,9 +79,10 @@ class Intent:
     owner: str
     budget: timedelta
     payload: Any
+    queueable: bool = False
+    """Whether it may be done later, when it can't be sent now."""
     subjects: Sequence[bytes] = ()
     correlation_id: str | None = None
-    expires_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,7 +90,8 @@ class OperationRecord:
     """A write as stored.
 
     `runs_again`: nothing was sent, and a repeat of its key runs it once more. `accepted_at`: since when a
-    caller has been told 202 while it was running.
+    caller has been told 202. `queueable`: it may be done later. `absences`: how often it was looked for in the
+    PMS, not found, and that counts; `looks`: how often at all. `handed_over`: it is for a person to decide.
     """
 
     id: OperationId
@@ -84,24 +103,28 @@ class OperationRecord:
     route: str
     fingerprint: bytes
     status: OperationStatus
-    runs_again: bool
+    runs_again: bool = False
+    queueable: bool
+    handed_over: bool = False
+    absences: int = 0
+    looks: int = 0
     owner: str | None
     deadline_at: datetime
-    last_sent_at: datetime | None
+    last_sent_at: datetime | None = None
     attempts: int
     payload: Any
-    answer_status: int | None
-    answer: Any
-    error: Any
+    answer_status: int | None = None
+    answer: Any = None
+    error: Any = None
     correlation_id: str | None
     subjects: tuple[bytes, ...]
     created_at: datetime
     updated_at: datetime
-    accepted_at: datetime | None
-    settled_at: datetime | None
-    expires_at: datetime | None
-    next_attempt_at: datetime | None
-    dead_letter_id: UUID | None
+    accepted_at: datetime | None = None
+    settled_at: datetime | None = None
+    expires_at: datetime | None = None
+    next_attempt_at: datetime | None = None
+    dead_letter_id: UUID | None = None
 
     @property
     def is_live(self) -> bool:
@@ -122,6 +145,8 @@ class Result:
     """How an attempt left the operation. `answer` and `error` are JSON: the body told, the problem told.
 
     `target` and `subjects` add what is only known now, such as the id of a reservation that was created.
+    `next_in` is when the machine goes on with it, `expires_in` until when it may; both from now, by the
+    database's clock. None keeps what is there.
     """
 
     status: OperationStatus
@@ -131,8 +156,63 @@ class Result:
     runs_again: bool = False
     target: str | None = None
     subjects: Sequence[bytes] = ()
-    next_attempt_at: datetime | None = None
-    dead_letter_id: UUID | None = None
+    next_in: timedelta | None = None
+    expires_in: timedelta | None = None
+    absences: int | None = None
+    handed_over: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class TakenOver:
+    """An operation that the caller owns from now on, as it is and as it was found."""
+
+    operation: OperationRecord
+    was: OperationStatus
+    is_expired: bool
+    """Whether it waited in the queue past its time."""
+    now: datetime
+    """The database's instant at which it was taken."""
+
+
+_INTENT_COLUMNS = tuple(field.name for field in fields(Intent))
+BEGIN = Constant(_INSERT, (*_INTENT_COLUMNS, "status", "attempts"))
+
+
+def intent_values(intent: Intent, cipher: RowCipher) -> dict[str, Any]:
+    """Give the values of `BEGIN`."""
+    values = {name: getattr(intent, name) for name in _INTENT_COLUMNS}
+    return values | {
+        "id": UUID(intent.id),
+        "kind": intent.kind.value,
+        "subjects": sorted(set(intent.subjects)),
+        "status": OperationStatus.RUNNING.value,
+        "attempts": 1,
+        "payload": cipher.seal("payload", intent.payload, hotel_id=intent.hotel_id, row=intent.id),
+    }
+
+
+def begun_now(intent: Intent, *, deadline_at: datetime, now: datetime) -> OperationRecord:
+    """Give the operation as `BEGIN` has just stored it; it need not be read again."""
+    return OperationRecord(
+        id=intent.id,
+        hotel_id=intent.hotel_id,
+        client=intent.client,
+        kind=intent.kind,
+        target=intent.target,
+        method=intent.method,
+        route=intent.route,
+        fingerprint=intent.fingerprint,
+        status=OperationStatus.RUNNING,
+        queueable=intent.queueable,
+        owner=intent.owner,
+        deadline_at=deadline_at,
+        payload=intent.payload,
+        correlation_id=intent.correlation_id,
+        subjects=tuple(sorted(set(intent.subjects))),
+        attempts=1,
+        created_at=now,
+        updated_at=now,
+    )
 
 
 class Operations(Repository):
@@ -146,12 +226,12 @@ class Operations(Repository):
         Two callers with one key are put in a row by the unique index: the second waits for the first's
         commit and then meets its operation. The caller compares fingerprints.
         """
-        if intent.key_hash is not None:
-            await self._forget_expired_key(intent)
         for _ in range(3):
-            row = await self._session.scalar(self._insert(intent))
-            if row is not None:
-                return Begun(self._record(row), created=True)
+            fresh = (await self._session.execute(_INSERT, intent_values(intent, self._cipher))).one_or_none()
+            if fresh is not None:
+                return Begun(begun_now(intent, deadline_at=fresh.deadline_at, now=fresh.created_at), created=True)
+            if await self._forget_expired_key(intent):
+                continue
             row = await self._session.scalar(self._holding_key(intent))
             if row is not None:
                 return Begun(self._record(row), created=False)
@@ -187,15 +267,8 @@ class Operations(Repository):
 
         A settled operation's key lives for seven more days by the database's clock.
         """
-        row = await self._session.scalar(
-            select(OperationRow)
-            .where(
-                OperationRow.id == UUID(operation_id),
-                OperationRow.owner == owner,
-                OperationRow.status.in_(_LIVE),
-            )
-            .with_for_update()
-        )
+        found = await self._session.execute(_OWNED, {"operation": UUID(operation_id), "owned_by": owner})
+        row = found.one_or_none()
         if row is None:
             return False
         settled = result.status not in LIVE
@@ -207,14 +280,109 @@ class Operations(Repository):
             "error": self._seal("error", result.error, row.hotel_id, row.id),
             "target": result.target or row.target,
             "subjects": sorted({*row.subjects, *result.subjects}),
-            "next_attempt_at": result.next_attempt_at,
-            "dead_letter_id": result.dead_letter_id or row.dead_letter_id,
+            "absences": row.absences if result.absences is None else result.absences,
+            "handed_over": result.handed_over,
+            "next_attempt_at": None if result.next_in is None else func.now() + result.next_in,
             "updated_at": func.now(),
             "settled_at": func.now() if settled else None,
             "key_expires_at": func.now() + KEY_LIFETIME if settled else None,
         }
-        await self._session.execute(update(OperationRow).where(OperationRow.id == row.id).values(values))
+        if result.expires_in is not None:
+            values["expires_at"] = func.now() + result.expires_in
+        if not settled:
+            values["accepted_at"] = func.coalesce(OperationRow.accepted_at, func.now())
+        await self._session.execute(update(_TABLE).where(_TABLE.c.id == row.id).values(values))
         return True
+
+    async def due(self, *, takeover_after: timedelta, limit: int = 1_000) -> list[OperationId]:
+        """Give the live operations that somebody has to go on with now, the longest waiting first."""
+        query = (
+            select(OperationRow.id)
+            .where(OperationRow.status.in_(_LIVE), _is_due(takeover_after))
+            .order_by(func.coalesce(OperationRow.next_attempt_at, OperationRow.deadline_at), OperationRow.id)
+            .limit(limit)
+        )
+        return [OperationId(str(found)) for found in await self._session.scalars(query)]
+
+    async def take_over(
+        self, operation_id: OperationId, *, owner: str, budget: timedelta, takeover_after: timedelta
+    ) -> TakenOver | None:
+        """Become the owner of a live operation that is due; nothing where it is not, or somebody was faster.
+
+        The one who had it may have sent until its deadline, so that settling counts from there. Nobody is
+        put off for longer than `budget` and `takeover_after` if the new owner dies in its turn.
+        """
+        row = await self._session.scalar(
+            select(OperationRow)
+            .where(OperationRow.id == UUID(operation_id), OperationRow.status.in_(_LIVE), _is_due(takeover_after))
+            .with_for_update(skip_locked=True)
+            .execution_options(populate_existing=True)
+        )
+        if row is None:
+            return None
+        was = OperationStatus(row.status)
+        queued = was is OperationStatus.QUEUED
+        last_sent_at = func.greatest(OperationRow.last_sent_at, OperationRow.deadline_at)
+        died = row.next_attempt_at is None and row.last_sent_at is not None
+        now = (await self._session.execute(select(func.now()))).scalar_one()
+        is_expired = queued and row.expires_at is not None and row.expires_at <= now
+        statement = (
+            update(OperationRow)
+            .where(OperationRow.id == row.id)
+            .values(
+                status=OperationStatus.RUNNING.value if queued else row.status,
+                owner=owner,
+                deadline_at=func.now() + budget,
+                last_sent_at=last_sent_at if died else OperationRow.last_sent_at,
+                next_attempt_at=None,
+                attempts=OperationRow.attempts + int(queued),
+                looks=OperationRow.looks + int(not queued),
+                updated_at=func.now(),
+            )
+            .returning(OperationRow)
+        )
+        taken = await self._session.scalar(statement, execution_options={"populate_existing": True})
+        return None if taken is None else TakenOver(self._record(taken), was, is_expired, now)
+
+    async def end(
+        self, operation_id: OperationId, *, of: Collection[OperationStatus], status: OperationStatus
+    ) -> OperationRecord | None:
+        """End what stands as one of the statuses `of`, or queue it again, as a person decided; else give nothing.
+
+        Whoever works on it loses it. An ended operation's key lives for seven more days.
+        """
+        settled = status not in LIVE
+        statement = (
+            update(OperationRow)
+            .where(OperationRow.id == UUID(operation_id), OperationRow.status.in_([one.value for one in of]))
+            .values(
+                status=status.value,
+                owner=None,
+                handed_over=False,
+                runs_again=False,
+                next_attempt_at=None if settled else func.now(),
+                settled_at=func.now() if settled else None,
+                key_expires_at=func.now() + KEY_LIFETIME if settled else None,
+                updated_at=func.now(),
+            )
+            .returning(OperationRow)
+        )
+        row = await self._session.scalar(statement, execution_options={"populate_existing": True})
+        return None if row is None else self._record(row)
+
+    async def renew(self, operation_id: OperationId, *, expires_in: timedelta) -> None:
+        """Give an operation that a person sends again its tries and its time anew."""
+        await self._session.execute(
+            update(OperationRow)
+            .where(OperationRow.id == UUID(operation_id))
+            .values(attempts=0, absences=0, queueable=True, expires_at=func.now() + expires_in)
+        )
+
+    async def link(self, operation_id: OperationId, *, dead_letter_id: UUID) -> None:
+        """Note which dead letter tells of an operation."""
+        await self._session.execute(
+            update(OperationRow).where(OperationRow.id == UUID(operation_id)).values(dead_letter_id=dead_letter_id)
+        )
 
     async def forget(self, operation_id: OperationId, *, owner: str) -> None:
         """Drop an intent of which nothing was sent, so that its key is free for any request."""
@@ -266,34 +434,15 @@ class Operations(Repository):
             found[about] = (*found.get(about, ()), str(operation_id))
         return found
 
-    async def _forget_expired_key(self, intent: Intent) -> None:
-        await self._session.execute(
+    async def _forget_expired_key(self, intent: Intent) -> bool:
+        """Free the key where its time is over; tells whether it was."""
+        statement = (
             update(OperationRow)
             .where(*_same_key(intent), OperationRow.key_expires_at <= func.now())
             .values(key_hash=None)
+            .returning(OperationRow.id)
         )
-
-    def _insert(self, intent: Intent) -> Any:
-        values = {field.name: getattr(intent, field.name) for field in fields(intent)}
-        budget, payload = values.pop("budget"), values.pop("payload")
-        values |= {
-            "id": UUID(intent.id),
-            "kind": intent.kind.value,
-            "subjects": sorted(set(intent.subjects)),
-            "status": OperationStatus.RUNNING.value,
-            "attempts": 1,
-            "deadline_at": func.now() + budget,
-            "payload": self._seal("payload", payload, intent.hotel_id, intent.id),
-        }
-        return (
-            insert(OperationRow)
-            .values(values)
-            .on_conflict_do_nothing(
-                index_elements=["client", "hotel_id", "key_hash"],
-                index_where=OperationRow.key_hash.is_not(None),
-            )
-            .returning(OperationRow)
-        )
+        return await self._session.scalar(statement) is not None
 
     @staticmethod
     def _holding_key(intent: Intent) -> Any:
@@ -309,6 +458,17 @@ class Operations(Repository):
             "subjects": tuple(row.subjects),
         }
         return OperationRecord(**values)
+
+
+def _is_due(takeover_after: timedelta) -> Any:
+    """Tell what somebody has to go on with: its time has come, or its owner has been silent for too long."""
+    return and_(
+        ~OperationRow.handed_over,
+        or_(
+            OperationRow.next_attempt_at <= func.now(),
+            and_(OperationRow.next_attempt_at.is_(None), OperationRow.deadline_at + takeover_after <= func.now()),
+        ),
+    )
 
 
 def _same_key(intent: Intent) -> tuple[Any, ...]:

@@ -3,15 +3,47 @@
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import func, select, update
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import func, select, text, update
 
 from app.domain.ids import OperationId
-from app.store.operations import LIVE
+from app.store.crypto import RowCipher
 from app.store.repository import Repository
-from app.store.tables import OperationRow, OperationStepRow
+from app.store.statements import Constant
+from app.store.tables import OperationStepRow
+
+_SENDING = """
+WITH sending AS (
+    UPDATE operations SET last_sent_at = now(), updated_at = now()
+    WHERE id = CAST(:operation AS uuid) AND owner = CAST(:owner AS text) AND status IN ('running', 'queued', 'unknown')
+    RETURNING id
+)"""
+"""Start and end of a send both move this clock; settling counts from it, never from our own."""
+START = Constant(
+    text(
+        _SENDING  # noqa: S608 - made of constants
+        + """, noted AS (
+    INSERT INTO operation_steps AS step (operation_id, name, reference, status, undoable)
+    SELECT id, CAST(:name AS text), CAST(:reference AS text), 'running', CAST(:undoable AS boolean) FROM sending
+    ON CONFLICT (operation_id, name) DO UPDATE SET status = 'running', attempts = step.attempts + 1, finished_at = NULL
+    WHERE step.status <> 'done'
+)
+SELECT id FROM sending"""
+    )
+)
+_FINISH = text(
+    _SENDING  # noqa: S608 - made of constants
+    + """, noted AS (
+    INSERT INTO operation_steps (operation_id, name, reference, status, result, finished_at)
+    SELECT id, CAST(:name AS text), CAST(:reference AS text), CAST(:status AS text), CAST(:result AS bytea), now()
+    FROM sending
+    ON CONFLICT (operation_id, name) DO UPDATE
+    SET status = excluded.status, result = excluded.result, finished_at = excluded.finished_at
+)
+SELECT id FROM sending"""
+)
 
 
 class StepStatus(StrEnum):
@@ -38,6 +70,20 @@ class StepRecord:
     finished_at: datetime | None
 
 
+@dataclass(frozen=True, slots=True)
+class StepEnd:
+    """How a step ended; `result` is JSON text."""
+
+    name: str
+    reference: str
+    status: StepStatus
+    result: bytes | None
+
+    def sealed(self, cipher: RowCipher, hotel_id: str, operation_id: OperationId) -> bytes | None:
+        """Give the result encrypted for its place."""
+        return cipher.seal_present("result", self.result, hotel_id=hotel_id, row=f"{operation_id}/{self.name}")
+
+
 class Steps(Repository):
     """Steps by operation and name."""
 
@@ -60,27 +106,8 @@ class Steps(Repository):
 
         A step that failed before starts anew, under the same reference.
         """
-        if not await self._sending(operation_id, owner):
-            return False
-        statement = insert(OperationStepRow).values(
-            operation_id=UUID(operation_id),
-            name=name,
-            reference=reference,
-            status=StepStatus.RUNNING.value,
-            undoable=undoable,
-        )
-        await self._session.execute(
-            statement.on_conflict_do_update(
-                index_elements=["operation_id", "name"],
-                set_={
-                    "status": StepStatus.RUNNING.value,
-                    "attempts": OperationStepRow.attempts + 1,
-                    "finished_at": None,
-                },
-                where=OperationStepRow.status != StepStatus.DONE.value,
-            )
-        )
-        return True
+        given = start_values(operation_id, owner=owner, name=name, reference=reference, undoable=undoable)
+        return await self._session.scalar(START.statement, given) is not None
 
     async def finish(
         self,
@@ -89,36 +116,26 @@ class Steps(Repository):
         hotel_id: str,
         owner: str,
         name: str,
+        reference: str,
         status: StepStatus,
         result: bytes | None = None,
     ) -> bool:
         """Note how a step ended (`result` is JSON text); false where the operation has another owner."""
-        if not await self._sending(operation_id, owner):
-            return False
+        sealed = StepEnd(name, reference, status, result).sealed(self._cipher, hotel_id, operation_id)
+        given = {"operation": UUID(operation_id), "owner": owner, "name": name}
+        given |= {"reference": reference, "status": status.value, "result": sealed}
+        return await self._session.scalar(_FINISH, given) is not None
+
+    async def clear(self, operation_id: OperationId) -> None:
+        """Note that what may have been sent was not: it was seen that it is not there."""
         await self._session.execute(
             update(OperationStepRow)
-            .where(OperationStepRow.operation_id == UUID(operation_id), OperationStepRow.name == name)
-            .values(
-                status=status.value,
-                result=self._seal("result", result, hotel_id, f"{operation_id}/{name}"),
-                finished_at=func.now(),
-            )
-        )
-        return True
-
-    async def _sending(self, operation_id: OperationId, owner: str) -> bool:
-        # Start and end of a send both move this clock; settling counts from it, never from our own.
-        statement = (
-            update(OperationRow)
             .where(
-                OperationRow.id == UUID(operation_id),
-                OperationRow.owner == owner,
-                OperationRow.status.in_([status.value for status in LIVE]),
+                OperationStepRow.operation_id == UUID(operation_id),
+                OperationStepRow.status.in_([StepStatus.RUNNING.value, StepStatus.UNKNOWN.value]),
             )
-            .values(last_sent_at=func.now(), updated_at=func.now())
-            .returning(OperationRow.id)
+            .values(status=StepStatus.NOT_SENT.value, finished_at=func.now())
         )
-        return await self._session.scalar(statement) is not None
 
     def _record(self, hotel_id: str, row: OperationStepRow) -> StepRecord:
         place = f"{row.operation_id}/{row.name}"
@@ -132,3 +149,11 @@ class Steps(Repository):
             started_at=row.started_at,
             finished_at=row.finished_at,
         )
+
+
+def start_values(
+    operation_id: OperationId, *, owner: str, name: str, reference: str, undoable: bool = False
+) -> dict[str, Any]:
+    """Give the values of `START`."""
+    given = {"operation": UUID(operation_id), "owner": owner, "name": name}
+    return given | {"reference": reference, "undoable": undoable}

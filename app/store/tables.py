@@ -15,6 +15,7 @@ from sqlalchemy import (
     CheckConstraint,
     Date,
     DateTime,
+    Double,
     ForeignKey,
     Identity,
     Index,
@@ -254,6 +255,10 @@ class OperationRow(Base):
     fingerprint: Mapped[bytes]
     status: Mapped[str]
     runs_again: Mapped[No]
+    queueable: Mapped[No]
+    handed_over: Mapped[No]
+    absences: Mapped[Zero]
+    looks: Mapped[Zero]
     owner: Mapped[str | None]
     deadline_at: Mapped[datetime]
     last_sent_at: Mapped[datetime | None]
@@ -298,7 +303,16 @@ class DeadLetterRow(Base):
     __table_args__ = (
         _one_of("status", "pending", "retrying", "resolved", "abandoned"),
         Index("ix_dead_letters_open", "hotel_id", "created_at", postgresql_where=text("status = 'pending'")),
-        Index(None, "operation_id"),
+        Index(
+            "ix_dead_letters_waiting",
+            "operation",
+            "status",
+            "auto_retry",
+            "waiting_since",
+            postgresql_where=text("status IN ('pending', 'retrying') AND NOT notice"),
+        ),
+        Index(None, "created_at", "id"),
+        UniqueConstraint("operation_id"),
         _by_subject("dead_letters"),
     )
 
@@ -325,6 +339,9 @@ class DeadLetterRow(Base):
     correlation_id: Mapped[str | None]
     subjects: Mapped[Subjects]
     created_at: Mapped[Now]
+    updated_at: Mapped[Now]
+    waiting_since: Mapped[Now]
+    """Since when it waits for what it waits for: to be sent, or for a person."""
 
 
 class AuditRow(Base):
@@ -435,3 +452,31 @@ class TombstoneRow(Base):
     hotel_id: Mapped[HotelKey] = mapped_column(primary_key=True)
     subject: Mapped[bytes] = mapped_column(primary_key=True)
     erased_at: Mapped[Now]
+
+
+class LockRow(Base):
+    """What one operation keeps others out of: until then, or until it is settled."""
+
+    __tablename__ = "locks"
+    __table_args__ = (Index(None, "operation_id"),)
+
+    hotel_id: Mapped[HotelKey] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(primary_key=True)
+    operation_id: Mapped[UUID] = mapped_column(ForeignKey("operations.id", ondelete="CASCADE"))
+    until: Mapped[datetime | None]
+
+
+class AlertRow(Base):
+    """Whether an alert fires, so that each change is told once, by whichever worker sees it first.
+
+    `told` is what the operator's webhook was last told; who is telling it keeps the others off until `telling_until`.
+    """
+
+    __tablename__ = "alerts"
+
+    name: Mapped[str] = mapped_column(primary_key=True)
+    firing: Mapped[No]
+    value: Mapped[float] = mapped_column(Double, server_default=text("0"))
+    changed_at: Mapped[Now]
+    told: Mapped[No]
+    telling_until: Mapped[datetime | None]

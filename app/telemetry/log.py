@@ -22,8 +22,8 @@ LOGGABLE = frozenset(
         "count", "deadline_s", "dead_letter_id", "duration_ms", "endpoint", "error", "error_type", "event",
         "from_state", "hotel_id", "host", "kind", "level", "logger", "method", "migrations", "ms", "name",
         "operation", "operation_id", "outcome", "path", "pid", "port", "reason", "resource", "retry_in_s",
-        "route", "source", "stack", "state", "status", "step", "timestamp", "to_state", "vendor", "vendor_code",
-        "vendor_request_id", "vendors", "version", "wait_s", "workers",
+        "route", "severity", "source", "stack", "state", "status", "step", "timestamp", "to_state", "vendor",
+        "vendor_code", "vendor_request_id", "vendors", "version", "wait_s", "workers",
     }
 )  # fmt: skip
 """Names that may be written. None of them is ever given a guest's data."""

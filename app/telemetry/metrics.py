@@ -37,6 +37,18 @@ BREAKER_CALLS = Counter("pms_circuit_breaker_calls_total", "Calls seen by a brea
 RESERVATIONS = Counter("pms_reservations_total", "Reservation writes that succeeded", ["vendor", "event"])
 REVENUE = Counter("pms_reservation_revenue_total", "Total price of reservations made", ["currency"])
 LEAD_TIME = Histogram("pms_reservation_lead_time_days", "Days from booking to arrival", buckets=LEAD_TIME_BUCKETS)
+DEAD_LETTERS = Gauge(
+    "pms_dead_letters",
+    "Open dead letters, notices left out",
+    ["operation", "status", "auto_retry"],
+    multiprocess_mode="mostrecent",
+)
+DEAD_LETTER_AGE = Gauge(
+    "pms_dead_letter_oldest_age_seconds",
+    "How long the oldest open dead letter has waited, notices left out; 0 where there is none",
+    ["operation", "auto_retry"],
+    multiprocess_mode="mostrecent",
+)
 HTTP_DURATION = Histogram(
     "http_request_duration_seconds",
     "Duration of requests to the gateway, by route template",

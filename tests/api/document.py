@@ -35,10 +35,15 @@ class OperationUnderTest:
         special = {"post_charge": "charges", "put_hotel": "admin", "delete_hotel": "admin"}
         if self.id in special:
             return special[self.id]
-        if self.id in {"check_hotel", "refresh_hotel"}:
+        if self.id in {"check_hotel", "refresh_hotel", "list_audit"} or "dead_letter" in self.id:
             return "ops"
-        reads = self.method == "GET" or self.id in {"search_guests", "quote_reservation_change"}
+        reads = self.method == "GET" or self.id in {"search_guests", "quote_reservation_change", "withdraw_operation"}
         return "read" if reads else "write"
+
+    @property
+    def query_names(self) -> set[str]:
+        """The names of its query parameters."""
+        return {one["name"] for one in self.spec.get("parameters", []) if one["in"] == "query"}
 
     @property
     def examples(self) -> list[Any]:
@@ -87,6 +92,11 @@ class Document:
     def at_hotel(self) -> list[OperationUnderTest]:
         """Those whose path names a hotel."""
         return [one for one in self.operations if "{hotel_id}" in one.template]
+
+    @property
+    def of_hotels(self) -> list[OperationUnderTest]:
+        """Those whose query may name a hotel: lists over all hotels that the key sees."""
+        return [one for one in self.operations if "hotel_id" in one.query_names]
 
     def find(self, operation_id: str) -> OperationUnderTest:
         """Give one by its id."""

@@ -190,9 +190,7 @@ async def test_just_under_a_megabyte_is_read(hotel: HotelUnderTest) -> None:
 # --- the request line ---
 
 
-@pytest.mark.parametrize(
-    "path", ["/", "/v1", "/v1/", "/v2/hotels", "/v1/hotels/", "/v1/no-such", "/v1/dead-letters", "/v1/audit"]
-)
+@pytest.mark.parametrize("path", ["/", "/v1", "/v1/", "/v2/hotels", "/v1/hotels/", "/v1/no-such"])
 async def test_an_unknown_path_is_404(gateway: RunningGateway, path: str) -> None:
     problem(await gateway.admin.get(path), 404, "not_found")
 

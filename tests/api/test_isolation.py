@@ -82,6 +82,33 @@ async def test_a_foreign_hotel_is_not_betrayed_by_what_is_wrong_with_the_request
     assert foreign.site.requests == []
 
 
+async def test_a_list_cannot_be_asked_for_a_foreign_hotel_any_more_than_for_none(
+    hotel: HotelUnderTest, make_hotel: MakeHotel, document: Document
+) -> None:
+    foreign = await make_hotel("bridge")
+    assert "list_audit" in {operation.id for operation in document.of_hotels}
+    for operation in document.of_hotels:
+        client = await hotel.gateway.client(scopes=(operation.scope,), hotels=[hotel.id])
+        for more in ({}, {"limit": "0"}, {"no_such": "1"}, {"cursor": "x"}):
+            there = Outcome.of(await client.get(operation.template, hotel_id=foreign.id, **more))
+            gone = Outcome.of(await client.get(operation.template, hotel_id=NOWHERE, **more))
+            assert there == gone, (operation.id, more)
+            assert there.status == (422 if more else 404), (operation.id, more)
+        assert (await client.get(operation.template, hotel_id=hotel.id)).status_code == 200, operation.id
+        assert foreign.id not in (await client.get(operation.template)).text, operation.id
+
+
+async def test_a_list_over_hotels_needs_its_scope(
+    gateway: RunningGateway, hotel: HotelUnderTest, document: Document
+) -> None:
+    for operation in document.of_hotels:
+        others = tuple(scope for scope in EVERY_SCOPE if scope != operation.scope)
+        for hotels in ([hotel.id], None):
+            client = await gateway.client(scopes=others, hotels=hotels)
+            met = Outcome.of(await client.get(operation.template, hotel_id=hotel.id))
+            assert (met.status, met.body["code"]) == (403, "forbidden"), operation.id
+
+
 async def test_a_list_shows_only_the_hotels_of_the_key(hotel: HotelUnderTest, make_hotel: MakeHotel) -> None:
     await make_hotel("bridge")
     answer = await hotel.client.get("/v1/hotels")

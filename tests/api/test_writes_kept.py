@@ -105,7 +105,7 @@ async def test_an_intent_that_was_committed_after_its_refusal_is_forgotten(wired
 
 async def test_a_repeat_after_202_is_202_while_it_runs(own_hotel: HotelUnderTest, gate: Gate) -> None:
     gate.stop(own_hotel.site, **CREATE)
-    impatient = {"X-Request-Timeout": "0.3"}
+    impatient = {"X-Request-Timeout": "1.0"}
     answers = [
         await own_hotel.send("POST", "/reservations", draft(own_hotel), key="k", headers=impatient) for _ in range(2)
     ]
@@ -136,7 +136,7 @@ async def test_what_this_installation_lacks_leaves_the_key_free(own_hotel: Hotel
 
 
 async def test_a_booking_of_unknown_outcome_makes_availability_outdated(open_hotel: OpenHotel) -> None:
-    hotel = await open_hotel(modes={"idempotency": "off"}, changes={"options": {"idempotency_keys": False}})
+    hotel = await open_hotel(modes={"idempotency": "forgotten"}, changes={"options": {"idempotency_keys": False}})
     wanted = draft(hotel)
     days = {"start": wanted["arrival"], "end": wanted["departure"], "room_type": "STE"}
 

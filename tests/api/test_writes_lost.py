@@ -12,7 +12,7 @@ from tests.fixtures.own_gateway import Gate, OpenHotel, Wired
 from tests.fixtures.stays import CREATE, booked, code_of, draft, eventually, fault, seeded
 
 TEA = {"description": "Tea", "amount": {"amount": "3.00", "currency": "EUR"}, "category": "bar"}
-HURRY = {"X-Request-Timeout": "0.3"}
+HURRY = {"X-Request-Timeout": "1.0"}
 
 DONE_BUT_NOT_SAID: dict[str, dict[str, Any]] = {
     "answer lost": {"kind": "drop_after"},
@@ -87,7 +87,7 @@ async def test_a_refusal_after_a_lost_answer_is_no_answer(own_hotel: HotelUnderT
 
 
 async def test_a_pms_without_keys_gets_a_write_once_and_the_truth_is_told(open_hotel: OpenHotel) -> None:
-    hotel = await open_hotel(modes={"idempotency": "off"}, changes={"options": {"idempotency_keys": False}})
+    hotel = await open_hotel(modes={"idempotency": "forgotten"}, changes={"options": {"idempotency_keys": False}})
     hotel.site.faults.add(fault("drop_after", times=1, **CREATE))
     answer = await hotel.send("POST", "/reservations", draft(hotel), key="k")
     assert (answer.status_code, len(booked(hotel.site))) == (202, 1)
@@ -99,7 +99,7 @@ async def test_a_pms_without_keys_gets_a_write_once_and_the_truth_is_told(open_h
 @pytest.mark.parametrize("lost", DONE_BUT_NOT_SAID)
 async def test_a_state_that_is_seen_to_hold_needs_no_key(open_hotel: OpenHotel, lost: str) -> None:
     hotel = await open_hotel(
-        modes={"idempotency": "off", "second_cancel": "refused"}, changes={"options": {"idempotency_keys": False}}
+        modes={"idempotency": "forgotten", "second_cancel": "refused"}, changes={"options": {"idempotency_keys": False}}
     )
     for act, name, status in (
         ("cancel", "Lamarr", "cancelled"),
@@ -118,7 +118,7 @@ async def test_a_state_that_is_seen_to_hold_needs_no_key(open_hotel: OpenHotel, 
 
 
 async def test_a_state_that_does_not_hold_stays_unknown(open_hotel: OpenHotel) -> None:
-    hotel = await open_hotel(modes={"idempotency": "off"}, changes={"options": {"idempotency_keys": False}})
+    hotel = await open_hotel(modes={"idempotency": "forgotten"}, changes={"options": {"idempotency_keys": False}})
     hotel.site.faults.add(fault("drop_before", times=1, path="/cancel$"))
     answer = await hotel.send("POST", f"/reservations/{seeded(hotel, 'Lamarr').id}/cancel", {}, key="k")
     assert answer.status_code == 202
@@ -195,7 +195,7 @@ async def test_an_operation_is_its_own_clients_to_see(own_hotel: HotelUnderTest,
 
 
 async def test_a_reservation_tells_of_writes_that_are_not_settled(open_hotel: OpenHotel) -> None:
-    hotel = await open_hotel(modes={"idempotency": "off"}, changes={"options": {"idempotency_keys": False}})
+    hotel = await open_hotel(modes={"idempotency": "forgotten"}, changes={"options": {"idempotency_keys": False}})
     path = f"/reservations/{seeded(hotel, 'Lovelace').id}"
     assert (await hotel.get(path)).json()["data"]["pending_operations"] == []
     hotel.site.faults.add(fault("drop_after", times=1, path="/charges$"))

@@ -101,7 +101,8 @@ async def test_every_write_leaves_its_line_its_event_and_its_step(
     path = path.format(ada=ada.id, guest=ada.contact.guest_id, **names)
     answer = await hotel.send(method, path, body, key="k")
     record, steps = await _operation(hotel, answer.json()["meta"]["operation_id"])
-    assert (record.kind, record.status, len(steps)) == (operation, "succeeded", 1)
+    sends = [step for step in steps if not step.name.startswith("read ")]
+    assert (record.kind, record.status, len(sends)) == (operation, "succeeded", 1)
     [line] = await _audit(hotel)
     assert (line.operation, line.outcome, line.after) == (operation, "succeeded", answer.json()["data"])
     [told] = await _events(hotel)
@@ -196,7 +197,7 @@ async def test_a_write_on_the_wire_is_202_even_when_postgres_is_gone(wired: Wire
     hotel = wired.hotel
     gate.stop(hotel.site, **CREATE)
     call = asyncio.create_task(
-        hotel.send("POST", "/reservations", draft(hotel), key="k", headers={"X-Request-Timeout": "0.5"})
+        hotel.send("POST", "/reservations", draft(hotel), key="k", headers={"X-Request-Timeout": "1.5"})
     )
     await gate.arrived.wait()
     await wired.postgres.cut()

@@ -8,6 +8,9 @@ import httpx
 
 from tests.fixtures.gateway import Client
 
+NOWHERE = "http://127.0.0.1:9"
+"""Where no PMS is: nobody listens there."""
+
 
 @dataclass(frozen=True)
 class Person:
@@ -46,6 +49,7 @@ class Tour:
         await self.guests()
         await self.staying(reservation_id)
         await self.leaving(reservation_id)
+        await self.parking(reservation_id, registration)
         return self
 
     async def step(self, operation_id: str, method: str, path: str, **options: Any) -> httpx.Response:
@@ -140,3 +144,23 @@ class Tour:
         other = found.json()["data"][0]["id"]
         reason = {"reason": self.person.note}
         await self.step("cancel_reservation", "POST", f"reservations/{other}/cancel", json=reason)
+        await self.step("list_audit", "GET", "/v1/audit", params={"hotel_id": self.hotel_id})
+
+    async def parking(self, reservation_id: str, registration: dict[str, Any]) -> None:
+        """Two notes that cannot be sent, as the PMS is somewhere else for a moment, and what becomes of them."""
+        await self.step("put_hotel", "PUT", "", json={**registration, "base_url": NOWHERE})
+        at, hurry = f"reservations/{reservation_id}/notes", {"X-Request-Timeout": "1"}
+        letters = []
+        for _ in range(2):
+            note = {"text": self.person.note}
+            answer = await self.step("add_reservation_note", "POST", at, json=note, headers=hurry)
+            operation = await self.client.get(answer.headers["Location"])
+            letters.append((operation.json()["data"]["id"], operation.json()["data"]["dead_letter_id"]))
+        [(first, first_letter), (_, second_letter)] = letters
+        await self.step("list_dead_letters", "GET", "/v1/dead-letters", params={"hotel_id": self.hotel_id})
+        await self.step("get_dead_letter", "GET", f"/v1/dead-letters/{first_letter}")
+        await self.step("retry_dead_letter", "POST", f"/v1/dead-letters/{first_letter}/retry")
+        await self.step("withdraw_operation", "DELETE", f"/v1/operations/{first}")
+        reason = {"reason": self.person.note}
+        await self.step("abandon_dead_letter", "POST", f"/v1/dead-letters/{second_letter}/abandon", json=reason)
+        await self.step("put_hotel", "PUT", "", json=registration)

@@ -17,7 +17,7 @@ import pytest
 from app.settings import generate_key, generate_secret
 
 COMMAND = [sys.executable, "-P", "-m", "app.cli"]
-_WITHIN = 30.0  # seconds
+_WITHIN = 90.0  # seconds; the demo takes half a minute on an idle machine
 
 FreePorts = Callable[[int], list[int]]
 

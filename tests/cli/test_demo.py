@@ -35,9 +35,13 @@ def test_the_tour_is_as_promised_and_ends_the_demo(bare: CommandLine, free_ports
     shown = bare("demo", DEMO_EXIT="1", **_ports(free_ports))
     assert shown.status == 0, shown.out + shown.err
     calls = [line for line in shown.out.splitlines() if re.match(r"[✓✗] \d{3} ", line)]
-    assert len(calls) >= 25
+    assert len(calls) >= 50
     assert not [line for line in calls if line.startswith("✗")]
     assert f"{len(calls)} calls, all as promised" in shown.out
+    booked = re.findall(r"^A booking at (\S+)$", shown.out, re.MULTILINE)
+    assert len(booked) == 2
+    assert re.findall(r"^When things go wrong at (\S+)$", shown.out, re.MULTILINE) == booked
+    assert shown.out.count("is queued, until") == shown.out.count("the PMS's own books have the note once") == 2
 
 
 @linux_only
@@ -61,7 +65,8 @@ def test_the_demo_serves_until_ctrl_c_and_leaves_nothing(bare: CommandLine, free
 def test_a_killed_parent_takes_the_demo_along(bare: CommandLine, free_ports: FreePorts) -> None:
     launcher = (sys.executable, "-c", "import subprocess, sys; subprocess.run(sys.argv[1:])")
     with bare.start("demo", "--with-parent", launcher=launcher, environment=_ports(free_ports)) as demo:
-        children = _until_serving(demo)
+        demo.until(lambda: "Reading at" in demo.said(), "the tour")
+        children = family(demo.process.pid)
         demo.process.kill()
         assert all_gone(children)
 
@@ -71,7 +76,7 @@ def test_a_killed_demo_leaves_no_orphan(bare: CommandLine, free_ports: FreePorts
     with bare.start("demo", environment=_ports(free_ports)) as demo:
         demo.until(lambda: "Reading at" in demo.said(), "the tour")
         children = family(demo.process.pid)
-        assert len(children) >= 4
+        assert len(children) >= 5
         demo.process.kill()
         assert all_gone(children)
 

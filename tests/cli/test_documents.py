@@ -40,7 +40,9 @@ def test_the_packaging_files_can_be_read(name: str) -> None:
 def test_the_compose_file_sets_only_settings_that_there_are() -> None:
     services = yaml.safe_load((PROJECT / "docker-compose.yml").read_text())["services"]
     ours = [service for service in services.values() if service["image"].startswith("pms-gateway")]
-    assert len(ours) == 3
+    assert len(ours) == 4
+    assert services["worker"]["environment"] == services["gateway"]["environment"]
+    assert {name for name in NAMES if name.startswith("PMS_")} <= set(services["gateway"]["environment"])
     assert {name for service in ours for name in service.get("environment", {})} <= NAMES
     required = {name.upper() for name, field in Settings.model_fields.items() if field.is_required()}
     assert required <= set(services["gateway"]["environment"])

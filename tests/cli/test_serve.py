@@ -78,6 +78,37 @@ def test_a_killed_embedded_gateway_leaves_no_server_behind(
         assert all_gone(children)
 
 
+@linux_only
+@pytest.mark.parametrize("ending", [signal.SIGTERM, signal.SIGKILL])
+def test_a_worker_that_is_served_along_ends_with_the_gateway(
+    bare: CommandLine, embedded_folder: Path, free_ports: FreePorts, ending: signal.Signals
+) -> None:
+    (port,) = free_ports(1)
+    where = ("--folder", str(embedded_folder), "--port", str(port))
+    with bare.start("serve", "--embedded", "--with-worker", *where) as served:
+        served.answers(f"http://127.0.0.1:{port}/health/ready")
+        served.until(lambda: "worker.started" in served.said(), "the worker")
+        children = family(served.process.pid)
+        os.kill(served.process.pid, ending)
+        assert served.ends() == (0 if ending is signal.SIGTERM else -signal.SIGKILL), served.said()
+        assert all_gone(children)
+        if ending is signal.SIGTERM:
+            assert "worker.stopped" in served.said()
+            assert "Traceback" not in served.said()
+
+
+@linux_only
+def test_a_worker_that_dies_beside_the_gateway_is_replaced(operator: CommandLine, free_ports: FreePorts) -> None:
+    (port,) = free_ports(1)
+    with operator.start("serve", "--with-worker", "--port", str(port), environment={"LOG_LEVEL": "INFO"}) as served:
+        served.until(lambda: served.said().count("worker.started") == 1, "the worker")
+        (worker,) = family(served.process.pid)
+        os.kill(worker, signal.SIGKILL)
+        served.until(lambda: served.said().count("worker.started") == 2, "another worker")
+        assert family(served.process.pid) - {worker}
+        served.answers(f"http://127.0.0.1:{port}/health/ready")
+
+
 @pytest.mark.parametrize("command", ["serve", "simulate"])
 def test_a_taken_port_is_named(operator: CommandLine, taken_port: int, command: str) -> None:
     refused = operator(command, "--port", str(taken_port))

@@ -8,7 +8,7 @@ from typing import Any
 
 from app.domain.capability import Capability
 from app.simulators.house import RoomWish
-from app.simulators.records import HOLDING, StayStatus
+from app.simulators.records import HOLDING, Booking, StayStatus
 from tests.fixtures.gateway import HotelUnderTest
 from tests.fixtures.stays import booked, seeded, today
 
@@ -192,6 +192,11 @@ def _window(path: str, first: str, last: str, dates: Callable[[HotelUnderTest], 
     return lambda hotel: path + f"?{first}={dates(hotel)[0]}&{last}={dates(hotel)[1]}"
 
 
+def _noted(booking: Booking) -> str:
+    """Give all that is written down about a stay, wherever the PMS keeps it."""
+    return "\n".join([*(remark.text for remark in booking.remarks), *(room.comment or "" for room in booking.rooms)])
+
+
 QUESTIONS: dict[Capability, Question] = {
     Capability.AVAILABILITY: Question("GET", _window("/availability", "start", "end", _nights), _availability),
     Capability.RATES: Question(
@@ -244,7 +249,7 @@ QUESTIONS: dict[Capability, Question] = {
     Capability.RESERVATION_NOTE: Question(
         "POST",
         _of("Lovelace", "/notes"),
-        _fits(lambda hotel, data: data["text"] == seeded(hotel, "Lovelace").remarks[-1].text == "Vegan"),
+        _fits(lambda hotel, data: data["text"] == "Vegan" and "Vegan" in _noted(seeded(hotel, "Lovelace"))),
         lambda _: {"text": "Vegan"},
         201,
     ),
@@ -268,7 +273,7 @@ QUESTIONS: dict[Capability, Question] = {
         "PUT",
         lambda _: "/guests",
         _fits(lambda hotel, data: hotel.site.hotel.guest(data["id"]).email == "marie@example.test"),
-        lambda _: {"first_name": "Marie", "last_name": "Curie", "email": "marie@example.test"},
+        lambda _: {"first_name": "Marie", "last_name": "Curie", "email": "marie@example.test", "phone": "+3315550101"},
         201,
     ),
     Capability.GUEST_PREFERENCES: Question(

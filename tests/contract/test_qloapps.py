@@ -1,6 +1,6 @@
 """QloApps keeps the promises of every vendor."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 from app.simulators.site import Site
 from tests.contract.suite import VendorContract
@@ -8,6 +8,8 @@ from tests.contract.suite import VendorContract
 
 class TestQloApps(VendorContract):
     vendor = "qloapps"
+    booking: ClassVar[dict[str, str]] = {"method": "POST", "path": "bookings$"}
+    charging: ClassVar[dict[str, str]] = {"method": "PUT", "path": "bookings/"}
 
     def make_unknown(self, site: Site) -> str:
         booking = next(one for one in site.hotel.bookings.values() if one.contact.last_name == "Lamarr")

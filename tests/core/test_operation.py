@@ -3,7 +3,7 @@ from typing import Any
 import pytest
 
 from app.core.operation import Operation, current_send
-from app.domain.errors import NotFound, OutcomeUnknown
+from app.domain.errors import CannotBeSeen, NotFound, NotSeen, OutcomeUnknown, VendorRejected
 from app.domain.ids import OperationId
 from app.domain.money import Money
 from tests.core.vendor import Clients, ScriptedVendor, answer, write
@@ -18,20 +18,77 @@ async def test_a_finished_step_is_not_sent_again(vendor: ScriptedVendor, clients
     assert len(vendor.seen) == 2
 
 
-async def test_a_step_that_failed_is_sent_again_when_the_operation_resumes(
+async def test_a_step_that_was_refused_is_sent_again_when_the_operation_resumes(
     vendor: ScriptedVendor, clients: Clients
 ) -> None:
-    vendor.will(answer(200, {"guest": 1}), answer(500), answer(200, {"stay": 1}))
+    vendor.will(answer(200, {"guest": 1}), answer(400), answer(200, {"stay": 1}))
     operation, client = clients.operation(), clients.make()
 
     async def both() -> Any:
         await write(client, operation, "guest")
         return await write(client, operation, "reserve")
 
-    with pytest.raises(OutcomeUnknown):
+    with pytest.raises(VendorRejected):
         await both()
     assert await both() == {"stay": 1}
     assert len(vendor.seen) == 3
+
+
+async def test_a_step_whose_answer_was_lost_is_looked_for_and_not_sent_again(
+    vendor: ScriptedVendor, clients: Clients
+) -> None:
+    vendor.will(answer(500))
+    operation, client = clients.operation(), clients.make()
+    shown: list[dict[str, int]] = []
+
+    async def find() -> dict[str, int] | None:
+        return shown[0] if shown else None
+
+    async def reserve() -> Any:
+        call = lambda: client.act("POST", "x", answer=dict[str, int])  # noqa: E731 - as adapters write it
+        return await operation.step("reserve", call, returns=dict[str, int], find=find)
+
+    with pytest.raises(OutcomeUnknown):
+        await reserve()
+    with pytest.raises(NotSeen):
+        await reserve()
+    shown.append({"stay": 1})
+    assert await reserve() == {"stay": 1}
+    assert len(vendor.seen) == 1
+
+
+async def test_what_nobody_can_look_for_is_for_a_person(vendor: ScriptedVendor, clients: Clients) -> None:
+    vendor.will(answer(500))
+    operation, client = clients.operation(), clients.make()
+    with pytest.raises(OutcomeUnknown):
+        await write(client, operation, "reserve")
+    with pytest.raises(CannotBeSeen):
+        await write(client, operation, "reserve")
+    assert len(vendor.seen) == 1
+
+
+async def test_what_is_seen_at_once_is_a_plain_success(vendor: ScriptedVendor, clients: Clients) -> None:
+    vendor.will(answer(500))
+    operation, client = clients.operation(), clients.make()
+
+    async def find() -> dict[str, int]:
+        return {"stay": 1}
+
+    call = lambda: client.act("POST", "x", answer=dict[str, int])  # noqa: E731 - as adapters write it
+    assert await operation.step("reserve", call, returns=dict[str, int], find=find) == {"stay": 1}
+    assert operation.stands
+    assert not operation.doubtful
+
+
+async def test_what_was_read_before_is_read_once_and_stands_for_nothing(clients: Clients) -> None:
+    operation = clients.operation()
+    readings = iter([1, 2])
+
+    async def read() -> int:
+        return next(readings)
+
+    assert [await operation.remember("before", read, returns=int) for _ in range(2)] == [1, 1]
+    assert not operation.stands
 
 
 async def test_a_recorded_result_comes_back_as_what_it_was() -> None:

@@ -76,6 +76,7 @@ def test_what_holds_no_digit_is_the_number_of_nobody(wanted: str, found: str | N
         ("+12025550123", "(202) 555-0123 ext. 45"),
         ("1-800-356-9377", "1-800-FLOWERS"),
         ("12", "12"),
+        ("+43 12000", "012000"),
     ],
 )
 def test_a_number_is_known_however_it_is_written(wanted: str, found: str) -> None:

@@ -110,13 +110,60 @@ async def test_a_replay_comes_before_the_check_of_the_version(call: BridgeCaller
     assert (await call("PATCH", path, json={"adults": 1}, key="k", headers=headers)).json() == first.json()
 
 
-async def test_an_installation_without_keys_does_a_thing_as_often_as_it_is_told(make_caller: MakeCaller) -> None:
-    call = make_caller(modes={"idempotency": "off"})
+@pytest.mark.parametrize("mode", ["off", "forgotten"])
+async def test_who_honours_no_keys_does_a_thing_as_often_as_told(make_caller: MakeCaller, mode: str) -> None:
+    call = make_caller(modes={"idempotency": mode})
     before = stays(call)
     await call.book(key="k", room_type="DLX")
     await call.book(key="k", room_type="DLX")
     assert stays(call) == before + 2
     assert (await call("GET")).json()["idempotency_keys"] is False
+
+
+async def test_an_installation_may_keep_keys_without_honouring_them(make_caller: MakeCaller) -> None:
+    call = make_caller(modes={"idempotency": "off"})
+    made = (await call.book(key="book", notes=["Late"])).json()
+    path = f"/reservations/{made['id']}"
+    assert (await call("POST", f"{path}/notes", json={"text": "Cot"}, key="note")).json()["write_key"] == "note"
+    tea = {"description": "Tea", "amount": {"amount": "4.50", "currency": "EUR"}, "category": "bar"}
+    charge = (await call("POST", f"{path}/charges", json=tea, key="charge")).json()
+    guest = (await call("POST", "/guests", json={"last_name": "Curie"}, key="guest")).json()
+    await call("PATCH", path, json={"adults": 1}, key="change")
+    shown = (await call("GET", path)).json()
+    lines = {line["id"]: line.get("write_key") for line in (await call("GET", f"{path}/folio")).json()["items"]}
+    assert (made["write_key"], shown["write_key"], guest["write_key"]) == ("book", "book", "guest")
+    assert [note.get("write_key") for note in shown["notes"]] == [None, "note"]
+    assert (lines.pop(charge["id"]), set(lines.values())) == ("charge", {None})
+    for search, key, found in (
+        ("/reservations", "book", [made["id"]]),
+        ("/reservations", "change", []),
+        ("/guests", "guest", [guest["id"]]),
+        ("/guests", "book", []),
+    ):
+        page = (await call("POST", f"{search}/search", json={"write_key": key})).json()
+        assert [item["id"] for item in page["items"]] == found
+
+
+async def test_who_keeps_keys_tells_of_the_newest_record_that_is_shown(make_caller: MakeCaller) -> None:
+    call = make_caller(modes={"idempotency": "off"})
+    facts = (await call("GET")).json()
+    note = (await call("POST", f"/reservations/{(await call.book()).json()['id']}/notes", json={"text": "Cot"})).json()
+    assert (facts["idempotency_keys"], facts["write_keys"]) == (False, True)
+    assert facts["newest_record_at"] < (await call("GET")).json()["newest_record_at"] == note["created_at"]
+    call.site.hotels[call.site.hotel.setup.property_id].bookings.clear()
+    call.site.hotel.guests.clear()
+    assert (await call("GET")).json()["newest_record_at"] is None
+
+
+@pytest.mark.parametrize("mode", ["on", "forgotten"])
+async def test_other_installations_show_no_key_and_ignore_the_filter(make_caller: MakeCaller, mode: str) -> None:
+    call = make_caller(modes={"idempotency": mode})
+    made = (await call.book(key="book")).json()
+    assert "write_key" not in made
+    page = (await call("POST", "/reservations/search", json={"write_key": "another"})).json()
+    assert made["id"] in [item["id"] for item in page["items"]]
+    facts = (await call("GET")).json()
+    assert (facts["idempotency_keys"], "write_keys" in facts) == (mode == "on", False)
 
 
 async def test_a_write_without_a_key_is_refused(call: BridgeCaller) -> None:

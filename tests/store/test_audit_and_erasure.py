@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
-from app.domain.errors import ConflictRefused
+from app.domain.errors import ConflictRefused, StorageUnavailable
 from app.domain.event import EventType
 from app.domain.hotel import Hotel
 from app.domain.ids import OperationId
@@ -125,6 +125,38 @@ async def test_a_month_without_a_partition_takes_lines_and_gives_them_to_its_par
             await work.session.execute(text("DELETE FROM audit_log_2031_02"))
 
 
+async def partitions(database: Database) -> set[str]:
+    async with database.unit_of_work() as work:
+        names = text("SELECT inhrelid::regclass::text FROM pg_inherits WHERE inhparent = 'audit_log'::regclass")
+        return set(await work.session.scalars(names))
+
+
+def months_from_now(count: int) -> list[str]:
+    now = datetime.now(UTC)
+    months = [now.year * 12 + now.month - 1 + ahead for ahead in range(count + 1)]
+    return [f"audit_log_{month // 12:04}_{month % 12 + 1:02}" for month in months]
+
+
+async def test_the_coming_months_have_their_partitions_before_they_begin(database: Database) -> None:
+    before = await partitions(database)
+    assert before == {"audit_log_default", *months_from_now(3)}
+    for ahead in (14, 14, 0):
+        async with database.unit_of_work() as work:
+            assert await work.audit.ensure_partitions(ahead) == months_from_now(ahead)
+    assert await partitions(database) == before | set(months_from_now(14))
+
+
+async def test_an_audit_in_use_does_not_keep_writes_waiting_for_a_partition(database: Database, hotel: Hotel) -> None:
+    async with database.unit_of_work() as busy:
+        await busy.audit.append(an_entry(hotel))
+        with pytest.raises(StorageUnavailable):
+            async with database.unit_of_work() as work:
+                await work.audit.ensure_partitions(9)
+        async with database.unit_of_work() as work:  # what exists already needs no lock
+            assert await work.audit.ensure_partitions(3) == months_from_now(3)
+    assert len(await partitions(database)) == 5
+
+
 async def fill(database: Database, hotel: Hotel, *, settle: bool = True) -> OperationId:
     """Put the canary guest into every room of the store."""
     guest, reservation = a_guest(hotel.id), a_reservation(hotel.id)
@@ -140,6 +172,7 @@ async def fill(database: Database, hotel: Hotel, *, settle: bool = True) -> Oper
             hotel_id=hotel.id,
             owner=intent.owner,
             name="note",
+            reference="ref",
             status=StepStatus.DONE,
             result=guest.model_dump_json().encode(),
         )

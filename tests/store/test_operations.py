@@ -131,6 +131,7 @@ async def test_a_step_that_stands_gives_its_result_to_whoever_goes_on(database: 
             hotel_id=hotel.id,
             owner="process-1",
             name="guest",
+            reference="ref-1",
             status=StepStatus.DONE,
             result=b'{"id":"g1"}',
         )
@@ -161,6 +162,7 @@ async def test_a_failed_step_starts_anew_under_the_same_reference(database: Data
                 hotel_id=hotel.id,
                 owner="process-1",
                 name="reserve",
+                reference="ref-1",
                 status=StepStatus.NOT_SENT,
             )
     async with database.unit_of_work() as work:

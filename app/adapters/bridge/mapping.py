@@ -164,4 +164,5 @@ def _keys(found: wire.Property, hotel: Hotel) -> HealthFinding:
     relied_on = key is not None and key.is_honoured
     if relied_on and not found.idempotency_keys:
         return HealthFinding("idempotency_keys", ok=False, detail="ignored: set options.idempotency_keys to false")
-    return HealthFinding("idempotency_keys", ok=True, detail="honoured" if relied_on else "not relied on")
+    without = "not relied on, " + ("kept to look by" if found.write_keys else "not kept: a person settles lost answers")
+    return HealthFinding("idempotency_keys", ok=True, detail="honoured" if relied_on else without)

@@ -52,6 +52,8 @@ class Property(_Wire):
     business_date: dt.date | None = None
     capabilities: tuple[str, ...]
     idempotency_keys: bool
+    write_keys: bool = False
+    newest_record_at: AwareDatetime | None = None
 
 
 class Availability(_Wire):
@@ -88,6 +90,7 @@ class Note(_Wire):
 
     text: str
     created_at: AwareDatetime | None = None
+    write_key: str | None = None
 
 
 class Reservation(_Wire):
@@ -106,6 +109,7 @@ class Reservation(_Wire):
     created_at: AwareDatetime | None = None
     updated_at: AwareDatetime | None = None
     version: Version | None = None
+    write_key: str | None = None
 
 
 class Charge(_Wire):
@@ -129,6 +133,7 @@ class FolioLine(_Wire):
     amount: Money
     reference: str | None = None
     posted_at: AwareDatetime | None = None
+    write_key: str | None = None
 
 
 class Balance(_Wire):
@@ -161,6 +166,7 @@ class Guest(_Wire):
     vip: bool | None = None
     preferences: tuple[Preference, ...] = ()
     updated_at: AwareDatetime | None = None
+    write_key: str | None = None
 
 
 class Room(_Wire):

@@ -21,11 +21,19 @@ _READ = (
     wire.CustomerRow,
     wire.AddressRow,
 )
+_WRITTEN = (
+    ("post", "bookings"),
+    ("put", "bookings"),
+    ("post", "order_histories"),
+    ("put", "room_bookings"),
+    ("post", "customers"),
+    ("put", "customers"),
+)
 
 
 def missing_rights(root: Element) -> list[str]:
     """Give the methods and resources that the key lacks, by the list of resources it may see (# Q13)."""
-    needed = [("get", row.resource) for row in _READ] + [("get", "bookings"), ("post", "hotel_ari")]
+    needed = [("get", row.resource) for row in _READ] + [("get", "bookings"), ("post", "hotel_ari"), *_WRITTEN]
     return [
         f"{method.upper()} {resource}"
         for method, resource in needed
@@ -36,7 +44,7 @@ def missing_rights(root: Element) -> list[str]:
 def rights(missing: Sequence[str]) -> HealthFinding:
     """Say whether the key may do all that is needed."""
     lacks = f"the API key lacks {', '.join(missing)}: tick them under Advanced Parameters > Webservice"
-    return HealthFinding("rights", not missing, lacks if missing else "the API key may read all that is needed")
+    return HealthFinding("rights", not missing, lacks if missing else "the API key may do all that is needed")
 
 
 def hotel(ours: Hotel, found: Iterable[wire.HotelRow]) -> HealthFinding:

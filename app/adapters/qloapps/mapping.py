@@ -1,10 +1,12 @@
 """From QloApps' rows to our words: pure functions, no calls."""
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
-from app.adapters.qloapps import wire
+from app.adapters.qloapps import wire, xmlforms
+from app.adapters.qloapps.wanted import Wanted
 from app.domain.errors import VendorContractBroken
 from app.domain.folio import Balance, FolioLine, LineKind
 from app.domain.guest import GuestContact, GuestProfile
@@ -26,8 +28,16 @@ ROOM_STATES = {
 """`room_bookings.id_status`: allotted, checked in, checked out."""
 IN_HOUSE = "2"
 
-_CANCELLED_STATES = frozenset({"canceled", "cancelled", "refunded"})
-"""Names, folded, of order states under which no room is held; a shop may have translated them (# Q8)."""
+ALLOTTED = "1"
+CHECKED_OUT = "3"
+
+_CANCELLED = frozenset(
+    {"canceled", "cancelled", "storniert", "annulé", "annulée", "cancelado", "annullato", "geannuleerd", "anulowane"}
+)
+"""Names, folded, of the state of a cancelled order; a shop may be in another language (# Q8)."""
+_CANCELLED_STATES = _CANCELLED | {"refunded"}
+"""States under which no room is held."""
+_OWN_REFERENCE = re.compile(r"[0-9a-f]{32}")
 _ROOM_STATUS = {"1": "active", "2": "inactive", "3": "temporarily inactive"}
 
 
@@ -65,6 +75,12 @@ class Legend:
 
     states: Mapping[str, str]
     currencies: Mapping[str, str]
+
+    @property
+    def cancelled(self) -> str | None:
+        """The number of the state of a cancelled order."""
+        names = {number: name.strip().casefold() for number, name in self.states.items()}
+        return next((number for number, name in names.items() if name in _CANCELLED), None)
 
     def money(self, amount: Decimal, order: wire.OrderRow, hotel: Hotel) -> Money:
         """Make money of an amount of an order, in the order's own currency.
@@ -159,6 +175,27 @@ def quotes(stay: Stay, occupancy: Occupancy, sold: Iterable[Kind], ari: wire.Ari
     ]
 
 
+def changed_quote(
+    current: Reservation, row: wire.PlacedRow, stay: Wanted, sold: tuple[wire.Ari, wire.AriRoomType]
+) -> RateQuote:
+    """Give what a reservation would cost if its room became another one; what else was charged stays as it is."""
+    ari, answer = sold
+    price = answer.total_price_with_tax - row.total_price_tax_incl if not stay.is_at(row) else Decimal()
+    now = current.total.amount if current.total else row.total_price_tax_incl
+    return RateQuote(
+        room_type=stay.kind,
+        rate_code=BAR,
+        arrival=stay.arrival,
+        departure=stay.departure,
+        adults=stay.adults,
+        child_ages=stay.child_ages,
+        total=Money.rounded(now + price, ari.currency),
+        taxes_included=True,
+        available=stay.is_at(row) or bool(answer.free),
+        indicative=True,
+    )
+
+
 def reservation(
     hotel: Hotel,
     legend: Legend,
@@ -185,8 +222,8 @@ def reservation(
         total=legend.money(order.total_paid_tax_incl, order, hotel),
         balance=legend.money(order.total_paid_tax_incl - order.total_paid_real, order, hotel),
         checkout_time=_checkout_time(rows),
-        notes=tuple(Note(text=text) for text in dict.fromkeys([*remarks, *_comments(rows)])),
-        external_reference=order.source or None,
+        notes=tuple(Note(text=text) for text in _notes(remarks, rows)),
+        external_reference=_source(order),
         vendor_status=legend.states.get(order.current_state, order.current_state),
         created_at=hotel.instant(order.date_add),  # Q12
         updated_at=hotel.instant(order.date_upd),
@@ -308,8 +345,18 @@ def _contact(order: wire.OrderRow, customer: wire.CustomerRow | None) -> GuestCo
     )
 
 
-def _comments(rows: Iterable[wire.RoomBookingRow]) -> Iterable[str]:
-    return (row.comment for row in rows if row.comment)
+def _notes(remarks: Iterable[str], rows: Iterable[wire.RoomBookingRow]) -> list[str]:
+    """Give the remarks, then the notes in each room's comment that stand nowhere before (# Q28)."""
+    told = list(remarks)
+    for row in rows:
+        before = set(told)
+        told += [note for note in xmlforms.notes(row.comment) if note not in before]
+    return told
+
+
+def _source(order: wire.OrderRow) -> str | None:
+    """Give where an order came from, unless that is the gateway's own reference (# Q29)."""
+    return None if _OWN_REFERENCE.fullmatch(order.source or "") else order.source or None
 
 
 def _checkout_time(rows: Iterable[wire.RoomBookingRow]) -> str | None:

@@ -8,11 +8,13 @@ from pydantic import Field, SecretStr
 from app.core import xml
 from app.core.auth import Basic
 from app.core.profile import Credentials, VendorAnswer, VendorFault, VendorProfile
-from app.domain.errors import OutcomeUnknown, VendorAuthFailed, VendorRejected
+from app.domain.errors import NoAvailability, OutcomeUnknown, VendorAuthFailed, VendorRejected
 from app.domain.hotel import HotelOptions
 
 _RESOURCE = re.compile(r'resource (?:of type "(\w+)"|(\w+))', re.IGNORECASE)
 _KEY = "under Advanced Parameters > Webservice in the back office"
+_SOLD_OUT = "Requested room(s) not available"
+"""Told under the code of everything that is wrong with a booking, with a full stop or without (# Q32)."""
 _PHP_WARNING = "3"
 """Stands beside the error that matters, or alone where the shop turned a PHP warning into an error."""
 _UNKNOWN_KEY = f"the API key is unknown or disabled; compare it with the list {_KEY}"
@@ -54,6 +56,8 @@ def _read_fault(answer: VendorAnswer) -> VendorFault:
     told = list(_errors(answer))
     code, message = next((error for error in told if error[0] != _PHP_WARNING), told[0] if told else (None, None))
     words = message.partition("\n")[0] if message else None  # what follows may be the request, with a guest in it
+    if (words or "").startswith(_SOLD_OUT):
+        return VendorFault("sold_out", words)
     return VendorFault(code, words, advice=_advice(answer.status, code, words or ""))
 
 
@@ -91,6 +95,7 @@ QLOAPPS = VendorProfile(
     faults={
         **dict.fromkeys(("18", "20", "21", "25", "26"), VendorAuthFailed),
         "22": OutcomeUnknown,
+        "sold_out": NoAvailability,
         **dict.fromkeys(("32", "35", "127"), VendorRejected),
     },
     page_size=200,

@@ -1,4 +1,4 @@
-"""What QloApps says and is told: only the fields that we read, under its own names.
+"""What QloApps says: only the fields that we read, under its own names.
 
 Ids and flags come as numbers or as strings, amounts as decimal strings or numbers, texts in one language or in a
 list of several, dates that are not set as zeros (# Q2). No model has `passwd` or `secure_key` (# Q10).
@@ -17,6 +17,7 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    PlainSerializer,
     StringConstraints,
     model_validator,
 )
@@ -47,12 +48,17 @@ Id = Annotated[str, BeforeValidator(_id)]
 Number = Annotated[str, BeforeValidator(_id), StringConstraints(pattern=r"^[0-9]+$")]
 """An id that leads to something."""
 Amount = Annotated[Decimal, Field(gt=-(10**12), lt=10**12)]
-Flag = Annotated[bool, BeforeValidator(lambda value: str(value) == "1")]
+Flag = Annotated[bool, BeforeValidator(lambda value: value is True or str(value) == "1")]
 Day = Annotated[dt.date, BeforeValidator(lambda value: str(value)[:10])]
 ShopTime = Annotated[dt.datetime | None, BeforeValidator(_set_or_none)]
 """The shop's local time, without its zone (# Q12)."""
 Text = Annotated[str, BeforeValidator(_one_language)]
-Ages = Annotated[tuple[int, ...], BeforeValidator(lambda value: orjson.loads(value or "[]"))]
+Ages = Annotated[
+    tuple[int, ...],
+    BeforeValidator(lambda value: orjson.loads(value or "[]")),
+    PlainSerializer(lambda ages: f"[{','.join(map(str, ages))}]", return_type=str, when_used="json"),
+]
+"""JSON within JSON."""
 Keys = Annotated[tuple[str, ...], BeforeValidator(lambda value: tuple(value) if isinstance(value, dict) else value)]
 """The ids of rooms: an object keyed by them, or an empty list (# Q3)."""
 
@@ -153,6 +159,7 @@ class AriRoomType(Wire):
 
     id_room_type: Id
     base_price_with_tax: Amount
+    total_price: Amount
     total_price_with_tax: Amount
     free: Keys = Field(validation_alias=AliasPath("rooms", "available"))
 
@@ -255,6 +262,116 @@ class RoomBookingRow(Row):
     is_cancelled: Flag
     is_refunded: Flag
     planned_check_out: ShopTime = None
+
+
+class PlacedRow(RoomBookingRow):
+    """A room of an order, with what tells whether the order has got it and what it costs."""
+
+    is_back_order: Flag
+    total_price_tax_incl: Amount
+
+
+class Service(Wire):
+    """A service of a booked room; `price_mode` 0 is one that was made for this booking alone (# Q27)."""
+
+    id_service: Id
+    name: str
+    quantity: int
+    total_price_without_tax: Amount
+    total_tax: Amount
+    price_mode: int
+
+
+class BookedRoom(Wire):
+    """A room as `/bookings` shows it; its `unit_price_without_tax` is the price of the stay."""
+
+    id_room: Id
+    adults: int
+    child: int
+    unit_price_without_tax: Amount
+    total_tax: Amount
+    services: tuple[Service, ...] = ()
+    facilities: tuple[Any, ...] = ()
+
+
+class BookedType(Wire):
+    """The rooms of one type and the same dates."""
+
+    id_room_type: Id
+    checkin_date: Day
+    checkout_date: Day
+    rooms: tuple[BookedRoom, ...]
+
+
+class CustomerDetail(Wire):
+    """The guest of a booking; without `id_customer` whoever has the e-mail address is taken, and renamed (# Q23)."""
+
+    id_customer: Id | None = None
+    firstname: str
+    lastname: str
+    email: str
+    phone: str
+
+
+class BookingParts(Wire):
+    """What a booking is made of."""
+
+    customer_detail: CustomerDetail
+    room_types: tuple[BookedType, ...]
+    cart_rules: tuple[Any, ...] = ()
+
+
+class Booking(Wire):
+    """A booking as far as it has to be sent back whole (# Q25)."""
+
+    id: Number
+    id_property: Number
+    currency: str
+    associations: BookingParts
+
+
+class WholeAnswer(Wire):
+    """A booking, or that the shop cannot show it."""
+
+    booking: Booking | None
+
+
+class BookingMade(Wire):
+    """What we read of the answer to a create or a change."""
+
+    number: Number = Field(validation_alias=AliasPath("booking", "id"))
+
+
+class CustomerMade(Wire):
+    """What we read of the answer to a new or changed customer, which echoes a password hash."""
+
+    number: Number = Field(validation_alias=AliasPath("customer", "id"))
+
+
+class HistoryMade(Wire):
+    """What we read of the answer to a change of an order's state."""
+
+    number: Number = Field(validation_alias=AliasPath("order_history", "id"))
+
+
+class RowKept(Wire):
+    """What we read of the answer to a changed room booking."""
+
+    number: Number = Field(validation_alias=AliasPath("booking", "id"))
+
+
+class Price(Wire):
+    """What a room is sold for: a night without tax, and the tax of the stay."""
+
+    unit_price: Amount
+    total_tax: Amount
+
+
+class Ready(Price):
+    """What was found before a booking is sent: who the guest is to the shop, and what it sells the room for."""
+
+    guest: CustomerDetail
+    currency: Currency
 
 
 class BookingAnswer(Wire):

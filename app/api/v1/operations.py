@@ -8,7 +8,7 @@ from pydantic import ConfigDict, Field
 
 from app.api import examples
 from app.api.deps import Calling
-from app.api.documents import own
+from app.api.documents import nothing, own
 from app.api.envelope import dumped, own_response, write_response
 from app.api.errors import Problem, problem_of
 from app.domain.capability import Capability
@@ -20,10 +20,12 @@ from app.domain.model import Fact
 from app.domain.reservation import Note, Reservation
 from app.gateway.callers import Scope
 from app.gateway.patience import within
-from app.gateway.writes import Accepted, Settled
+from app.gateway.write import Accepted, Settled
 from app.store.operations import OperationRecord, OperationStatus
 
 router = APIRouter(prefix="/v1/operations", tags=["operations"])
+
+OperationPath = Annotated[str, Path(min_length=1, max_length=64, examples=[examples.OPERATION["id"]])]
 
 
 class OperationOut(Fact):
@@ -86,7 +88,7 @@ def write_answer(outcome: Settled | Accepted) -> Response:
 )
 async def get_operation(
     call: Calling,
-    operation_id: Annotated[str, Path(min_length=1, max_length=64, examples=[examples.OPERATION["id"]])],
+    operation_id: OperationPath,
 ) -> Response:
     """The caller's own operations at the hotels it sees; with the scope `ops` those of every client."""
     everybody = Scope.OPS.value in call.caller.scopes
@@ -95,3 +97,15 @@ async def get_operation(
     if not call.caller.may_see(record.hotel_id):
         raise UnknownResource("there is no such operation")
     return own_response(call.request, dict, operation_json(record))
+
+
+@router.delete(
+    "/{operation_id}",
+    operation_id="withdraw_operation",
+    summary="Take a queued write back",
+    **nothing("conflict"),
+)
+async def withdraw_operation(call: Calling, operation_id: OperationPath) -> Response:
+    """It will never be sent. 409 for what is not `queued`: it runs, or it is settled, or nobody knows."""
+    await within(call.left, call.gateway.dead_letters.withdraw(operation_id, call.caller))
+    return Response(status_code=204)

@@ -34,7 +34,8 @@ SIMULATOR = Simulator(
     setups=(Setup(), _SECOND),
     modes={
         "built": ("all", "required"),
-        "idempotency": ("on", "off"),
+        # Honoured; kept with each record, to be looked up; neither.
+        "idempotency": ("on", "off", "forgotten"),
         "page_size": ("50", "2", "1"),
         "rate_limit": ("off", "on"),
         "second_cancel": ("ok", "refused"),

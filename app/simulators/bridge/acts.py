@@ -5,7 +5,7 @@ from typing import Any
 
 from app.simulators.bridge import sent, shown
 from app.simulators.bridge.exchange import Answer, Problem, Visit
-from app.simulators.bridge.lookups import quote, shown_guest, shown_reservation
+from app.simulators.bridge.lookups import quote, shown_guest, shown_reservation, signed_note
 from app.simulators.hotel import RoomWish
 from app.simulators.records import Booking, Contact, Liking, StayStatus
 
@@ -28,6 +28,7 @@ def create_reservation(visit: Visit) -> Answer:
     booking = visit.hotel.book(
         [wish], _contact(visit, draft.guest), notes=draft.notes, external_reference=draft.external_reference
     )
+    visit.sign(booking)
     return shown_reservation(visit, booking, status=201)
 
 
@@ -66,7 +67,8 @@ def add_note(visit: Visit) -> Answer:
     """Add a note to a reservation."""
     booking = _booking(visit)
     remark = visit.hotel.remark(booking, visit.read(sent.NoteSent).text)
-    return Answer(shown.note(remark), 201)
+    visit.sign(remark)
+    return Answer(signed_note(visit, remark), 201)
 
 
 def set_checkout_time(visit: Visit) -> Answer:
@@ -98,6 +100,7 @@ def post_charge(visit: Visit) -> Answer:
         category=draft.category,
         reference=draft.reference,
     )
+    visit.sign(line)
     return Answer(shown.charge(visit.hotel, line), 201)
 
 
@@ -107,7 +110,9 @@ def create_guest(visit: Visit) -> Answer:
     fields = {name: value for name, value in draft.model_dump(exclude_unset=True).items() if value is not None}
     if "last_name" not in fields:
         raise Problem("invalid", "a guest needs a last name", errors=[("last_name", "is missing")])
-    return shown_guest(visit.hotel.register(**fields), status=201)
+    profile = visit.hotel.register(**fields)
+    visit.sign(profile)
+    return shown_guest(visit, profile, status=201)
 
 
 def change_guest(visit: Visit) -> Answer:
@@ -117,7 +122,7 @@ def change_guest(visit: Visit) -> Answer:
     fields: dict[str, Any] = visit.read(sent.GuestSent).model_dump(exclude_unset=True)
     if fields.get("vip", False) is None:
         fields["vip"] = False
-    return shown_guest(visit.hotel.change_guest(profile, **fields))
+    return shown_guest(visit, visit.hotel.change_guest(profile, **fields))
 
 
 def set_preferences(visit: Visit) -> Answer:
@@ -126,7 +131,7 @@ def set_preferences(visit: Visit) -> Answer:
     visit.require_version(profile)
     wanted = visit.read(sent.PreferencesSent).preferences
     likings = [Liking(category=one.category, value=one.value, note=one.note) for one in wanted]
-    return shown_guest(visit.hotel.set_likings(profile, likings))
+    return shown_guest(visit, visit.hotel.set_likings(profile, likings))
 
 
 def set_room_status(visit: Visit) -> Answer:

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 from starlette.datastructures import QueryParams
 
+from app.simulators.bridge.written import Record, WrittenKeys
 from app.simulators.hotel import SimulatedHotel
 from app.simulators.records import HotelRefused, Refusal, Versioned
 from app.simulators.site import Site
@@ -90,6 +91,7 @@ class Visit:
 
     site: Site
     hotel: SimulatedHotel
+    written: WrittenKeys
     method: str
     path: str
     at: Mapping[str, str]
@@ -110,6 +112,24 @@ class Visit:
         wanted = self.headers.get("if-match", "*").strip()
         if wanted not in {"*", f'"{record.version}"'}:
             raise Problem("version_mismatch", f"the record is at version {record.version}")
+
+    @property
+    def keeps_keys(self) -> bool:
+        """Whether this installation shows under which key a record was written."""
+        return self.site.modes["idempotency"] == "off"
+
+    def sign(self, record: Record) -> None:
+        """Keep this request's key with the record that it made."""
+        self.written.keep(record, self.headers.get("idempotency-key"))
+
+    def signature(self, record: Record) -> dict[str, str]:
+        """Write the member that tells a record's key, where there is one to be told."""
+        key = self.written.of(record) if self.keeps_keys else None
+        return {} if key is None else {"write_key": key}
+
+    def is_signed(self, record: Record, key: str | None) -> bool:
+        """Tell whether a record passes the filter `write_key`; who keeps no keys can't apply it and ignores it."""
+        return key is None or not self.keeps_keys or self.written.of(record) == key
 
     @property
     def fingerprint(self) -> str:

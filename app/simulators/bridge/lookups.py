@@ -1,7 +1,7 @@
 """The reading half of the contract."""
 
 from collections.abc import Iterable
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -10,7 +10,7 @@ from app.simulators.bridge import sent, shown
 from app.simulators.bridge.exchange import Answer, Visit
 from app.simulators.bridge.pages import page
 from app.simulators.hotel import RoomWish, SimulatedHotel
-from app.simulators.records import Booking, Guest, LineType, Plan, RoomKind, nights_of
+from app.simulators.records import Booking, Guest, LineType, Plan, Remark, RoomKind, nights_of
 from app.simulators.site import Site
 
 CONTRACT_VERSION = "1.0"
@@ -53,6 +53,10 @@ def property_facts(visit: Visit) -> Answer:
     """Show the property, and what this installation can do."""
     setup = visit.hotel.setup
     dated = visit.site.modes["business_date"] == "on"
+    keys: dict[str, Any] = {"idempotency_keys": visit.site.modes["idempotency"] == "on"}
+    if visit.keeps_keys:
+        newest = _newest(visit.hotel)
+        keys |= {"write_keys": True, "newest_record_at": newest and shown.instant(newest)}
     return Answer(
         {
             "id": setup.property_id,
@@ -64,7 +68,7 @@ def property_facts(visit: Visit) -> Answer:
             "business_date": visit.hotel.business_date.isoformat() if dated else None,
             "checkout_time": setup.checkout_time,
             "capabilities": list(capabilities(visit.site)),
-            "idempotency_keys": visit.site.modes["idempotency"] == "on",
+            **keys,
         }
     )
 
@@ -157,15 +161,22 @@ def shown_reservation(visit: Visit, booking: Booking, *, status: int = 200) -> A
 def reservation_body(visit: Visit, booking: Booking) -> dict[str, Any]:
     """Write a reservation as this installation does."""
     body = shown.reservation(visit.hotel, booking, extra_status=visit.site.modes["extra_status"] == "on")
+    body |= visit.signature(booking) | {"notes": [signed_note(visit, remark) for remark in booking.remarks]}
     if visit.site.modes["future_members"] == "on":
         body |= {"loyalty_points": 120, "guest": {**body["guest"], "pronouns": "they"}}
     return body
 
 
+def signed_note(visit: Visit, remark: Remark) -> dict[str, Any]:
+    """Write a note with its key."""
+    return shown.note(remark) | visit.signature(remark)
+
+
 def search_reservations(visit: Visit) -> Answer:
     """List the reservations that match all filters."""
     wanted = visit.read(sent.ReservationSearch)
-    found = [booking for booking in visit.hotel.bookings.values() if _fits(wanted, booking)]
+    signed = (one for one in visit.hotel.bookings.values() if visit.is_signed(one, wanted.write_key))
+    found = [booking for booking in signed if _fits(wanted, booking)]
     size = min(wanted.limit, int(visit.site.modes["page_size"]))
     return page(
         found,
@@ -180,7 +191,9 @@ def folio(visit: Visit) -> Answer:
     """List the lines of a folio."""
     booking = visit.hotel.booking(visit.at["reservation_id"])
     lines = visit.hotel.folio(booking)
-    return _paged(visit, lines, lambda line: line.id, lambda line: shown.folio_line(visit.hotel, line))
+    return _paged(
+        visit, lines, lambda line: line.id, lambda line: shown.folio_line(visit.hotel, line) | visit.signature(line)
+    )
 
 
 def balance(visit: Visit) -> Answer:
@@ -200,21 +213,32 @@ def balance(visit: Visit) -> Answer:
 
 def guest(visit: Visit) -> Answer:
     """Show one profile."""
-    return shown_guest(visit.hotel.guest(visit.at["guest_id"]))
+    return shown_guest(visit, visit.hotel.guest(visit.at["guest_id"]))
 
 
-def shown_guest(profile: Guest, *, status: int = 200) -> Answer:
+def shown_guest(visit: Visit, profile: Guest, *, status: int = 200) -> Answer:
     """Answer with a profile."""
-    return Answer(shown.guest(profile), status, str(profile.version))
+    return Answer(_guest_body(visit, profile), status, str(profile.version))
+
+
+def _guest_body(visit: Visit, profile: Guest) -> dict[str, Any]:
+    return shown.guest(profile) | visit.signature(profile)
 
 
 def search_guests(visit: Visit) -> Answer:
     """List the profiles that match all filters."""
     wanted = visit.read(sent.GuestSearch)
     country = visit.hotel.setup.country
-    found = [profile for profile in visit.hotel.guests.values() if _is_meant(wanted, profile, country)]
+    signed = (one for one in visit.hotel.guests.values() if visit.is_signed(one, wanted.write_key))
+    found = [profile for profile in signed if _is_meant(wanted, profile, country)]
     size = min(wanted.limit, int(visit.site.modes["page_size"]))
-    return page(found, name=lambda profile: profile.id, show=shown.guest, size=size, cursor=wanted.cursor)
+    return page(
+        found,
+        name=lambda profile: profile.id,
+        show=lambda profile: _guest_body(visit, profile),
+        size=size,
+        cursor=wanted.cursor,
+    )
 
 
 def rooms(visit: Visit) -> Answer:
@@ -263,6 +287,15 @@ def _night(hotel: SimulatedHotel, kind: RoomKind, night: date, window: sent.Wind
 def _left(hotel: SimulatedHotel, kind: RoomKind, sold: int) -> dict[str, int]:
     total = hotel.sellable(kind.code)
     return {"available": max(0, total - sold), "total": total}
+
+
+def _newest(hotel: SimulatedHotel) -> datetime | None:
+    """Give when the newest record was made; all lists here show it at once."""
+    bookings = hotel.bookings.values()
+    made = [booking.created_at for booking in bookings] + [guest.created_at for guest in hotel.guests.values()]
+    noted = [remark.created_at for booking in bookings for remark in booking.remarks]
+    posted = [line.posted_at for booking in bookings for line in booking.lines]
+    return max(made + noted + posted, default=None)
 
 
 def _fits(wanted: sent.ReservationSearch, booking: Booking) -> bool:

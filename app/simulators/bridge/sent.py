@@ -70,6 +70,7 @@ class ReservationSearch(Paged):
     arrival: date | None = None
     departure: date | None = None
     statuses: tuple[str, ...] | None = None
+    write_key: str | None = None
 
 
 class GuestSearch(Paged):
@@ -78,6 +79,7 @@ class GuestSearch(Paged):
     email: str | None = None
     phone: str | None = None
     last_name: str | None = None
+    write_key: str | None = None
 
 
 class MoneySent(_Sent):

@@ -16,6 +16,7 @@ from starlette.routing import Route
 from app.simulators.bridge import acts, lookups
 from app.simulators.bridge.exchange import Answer, Problem, Visit, refuse_unknown
 from app.simulators.bridge.keys import KeyMemory
+from app.simulators.bridge.written import WrittenKeys
 from app.simulators.records import HotelRefused
 from app.simulators.site import Site
 
@@ -92,6 +93,7 @@ class _Door:
         self._site = site
         self._turnstile = _Turnstile()
         self._memories: defaultdict[str, KeyMemory] = defaultdict(KeyMemory)
+        self._written: defaultdict[str, WrittenKeys] = defaultdict(WrittenKeys)
         self._requests = itertools.count(1)
 
     def reading(self, act: Act, capability: str | None) -> Callable[[Request], Awaitable[Response]]:
@@ -102,7 +104,7 @@ class _Door:
         """Make an endpoint that does a thing once for each key."""
 
         def once(visit: Visit) -> Answer:
-            if self._site.modes["idempotency"] == "off":
+            if self._site.modes["idempotency"] != "on":
                 return act(visit)
             memory = self._memories[visit.hotel.setup.property_id]
             known = memory.find(visit)
@@ -146,6 +148,7 @@ class _Door:
         return Visit(
             site=self._site,
             hotel=hotel,
+            written=self._written[hotel.setup.property_id],
             method=request.method,
             path=request.url.path,
             at=request.path_params,

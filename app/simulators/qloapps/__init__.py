@@ -1,6 +1,7 @@
-"""A QloApps shop with two hotels, wire-true to recorded calls of 1.7.0; it reads, and does not write yet.
+"""A QloApps shop with two hotels, wire-true to recorded calls of 1.7.0.
 
 It knows nothing of the adapter. `price_display=tax_excluded` is what the US localisation of the vendor installs.
+With `race=on` nothing is locked between looking for a room and writing the order, as in the vendor's own shop.
 """
 
 from typing import Any
@@ -32,8 +33,9 @@ SIMULATOR = Simulator(
     modes={
         "price_display": ("tax_included", "tax_excluded"),
         "key": ("active", "disabled"),
-        "rights": ("all", "hotels_only"),
+        "rights": ("all", "read_only", "hotels_only"),
         "host": ("ok", "mismatch"),
+        "race": ("off", "on", "one_live"),
         "webservice": ("on", "off"),
     },
 )

@@ -1,5 +1,6 @@
 """The two hotels of the shop, and the facts of the shop that no booking changes."""
 
+from dataclasses import dataclass
 from decimal import Decimal
 
 from app.simulators.records import Plan, RoomKind
@@ -25,13 +26,40 @@ ORDER_STATES = (
     "Overbooking (Partial payment)",
 )
 """By their ids, from 1 on."""
-AWAITING, PAID, CANCELED, PARTLY_PAID = 1, 2, 4, 8
+AWAITING, PAID, CANCELED, REFUNDED, PARTLY_PAID = 1, 2, 4, 5, 8
+
+
+@dataclass(frozen=True, kw_only=True)
+class Product:
+    """A service that rooms may have; `price` is without tax."""
+
+    id: int
+    name: str
+    price: Decimal
+    per_night: bool = False
+    multiple: bool = False
+    """Whether a room may have more than one."""
+    taxed: bool = True
+    automatic: bool = False
+    ad_hoc: bool = False
+    """Made by a name in a booking."""
+
+
+SERVICES = (
+    Product(id=5, name="Room Maintenance Fees", price=Decimal(10), per_night=True, automatic=True),
+    Product(id=7, name="Airport Shuttle", price=Decimal(50)),
+    Product(id=8, name="Cab on Demand", price=Decimal(200)),
+    Product(id=9, name="Breakfast", price=Decimal(350), per_night=True),
+    Product(id=10, name="Dinner", price=Decimal(450), per_night=True),
+)
+AD_HOC_FROM = 11
+"""Services and room types are products of one sequence, so the second hotel's room types come after the services."""
 
 _PLAN = Plan(code="BAR", name="Daily price", description="The only one", factor=Decimal(1), refundable=False)
 
 
 def _setup(number: int, name: str, kinds: tuple[tuple[str, str, str], ...]) -> Setup:
-    first = 4 * (number - 1) + 1
+    first = 1000 * (number - 1) + 1
     codes = [str(first + place) for place in range(len(kinds))]
     return Setup(
         property_id=str(number),

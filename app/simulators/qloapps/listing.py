@@ -6,7 +6,7 @@ import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 
 from app.simulators.qloapps.answers import Refused
-from app.simulators.qloapps.tables import Row
+from app.simulators.qloapps.rows import Row
 
 _FILTER = re.compile(r"filter\[(\w+)\]")
 _VALUE = re.compile(r"(.*)\[(.*)\](.*)", re.DOTALL)

@@ -4,19 +4,28 @@ import base64
 import binascii
 import hmac
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from app.simulators.qloapps import ari, bookings
+from app.simulators.qloapps import acts, ari, bookings, changes, customers, orders
 from app.simulators.qloapps.answers import Asker, Refused, resources
 from app.simulators.qloapps.listing import chosen
 from app.simulators.qloapps.tables import Tables
 from app.simulators.site import Site
 
 _METHODS = ["GET", "HEAD", "POST", "PUT", "DELETE", "PATCH"]
+_WRITABLE = {
+    "bookings": ("post", "put"),
+    "customers": ("post", "put"),
+    "order_histories": ("post",),
+    "room_bookings": ("put",),
+    "hotel_rooms": ("put",),
+    "orders": ("put",),
+}
 _NODES = {
     "room_bookings": ("bookings", "booking"),
     "hotel_rooms": ("rooms", "room"),
@@ -53,7 +62,7 @@ class _Shop:
             if self._site.modes["host"] == "mismatch":
                 return _to_the_shop(request)
             self._check_key(request)
-            return self._answer(asker, request, await request.body())
+            return await self._answer(asker, request, await request.body())
         except Refused as refused:
             reply = asker.errors(refused)
             if refused.status == 401 and (refused.text or refused.errors[0][0] != 26):
@@ -78,9 +87,12 @@ class _Shop:
     def _rights(self) -> Mapping[str, Iterable[str]]:
         if self._site.modes["rights"] == "hotels_only":
             return {"hotels": ("get", "head")}
-        return {**dict.fromkeys([*self.tables.resources, "bookings"], ("get", "head")), "hotel_ari": ("post",)}
+        rights: dict[str, tuple[str, ...]] = dict.fromkeys([*self.tables.resources, "bookings"], ("get", "head"))
+        if self._site.modes["rights"] == "all":
+            rights |= {resource: ("get", "head", *methods) for resource, methods in _WRITABLE.items()}
+        return {**rights, "hotel_ari": ("post",)}
 
-    def _answer(self, asker: Asker, request: Request, body: bytes) -> Response:
+    async def _answer(self, asker: Asker, request: Request, body: bytes) -> Response:
         resource = request.path_params.get("resource", "")
         number = request.path_params.get("number", "")
         if not resource:
@@ -89,15 +101,20 @@ class _Shop:
         self._check_right(resource, request.method)
         if resource == "hotel_ari":
             return asker.answer(ari.answer(self.tables, body))
+        if request.method in {"POST", "PUT"}:
+            status, tree = await self._write(request.method, resource, number, body)
+            return asker.answer(tree, status=status)
         if resource == "bookings":
             return self._bookings(asker, number)
         node, item = _NODES.get(resource, (resource, resource.removesuffix("s")))
         rows = self.tables.rows(resource)
         if number:
-            row = next((row for row in rows if str(row["id"]) == number), None)
+            row = self.tables.one(resource, number)
             if row is None:
                 raise Refused(404)
             return asker.answer({item: row})
+        if resource == "orders":
+            rows = [row for row in rows if self.tables.is_listed(row)]
         return asker.listing(node, item, list(chosen(resource, rows, request.query_params)))
 
     def _check_right(self, resource: str, method: str) -> None:
@@ -117,6 +134,25 @@ class _Shop:
         if method.lower() not in rights[resource]:
             message = f"Method {method} is not allowed for the resource {resource} with this authentication key"
             raise Refused(405, (25, message))
+
+    async def _write(self, method: str, resource: str, number: str, body: bytes) -> tuple[int, Mapping[str, Any]]:
+        match resource, method:
+            case "bookings", "POST":
+                return await orders.create(self.tables, body)
+            case "bookings", _:
+                return changes.change(self.tables, number, body)
+            case "customers", "POST":
+                return customers.create(self.tables, body)
+            case "customers", _:
+                return customers.replace(self.tables, number, body)
+            case "order_histories", _:
+                return acts.add_history(self.tables, body)
+        replace = {
+            "orders": acts.replace_order,
+            "room_bookings": acts.replace_room_booking,
+            "hotel_rooms": acts.replace_room,
+        }
+        return replace[resource](self.tables, body)
 
     def _bookings(self, asker: Asker, number: str) -> Response:
         if not number:

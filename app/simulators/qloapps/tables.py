@@ -1,49 +1,25 @@
 """The shop's tables, drawn from its hotels whenever they are asked for: rows as the webservice shows them in JSON."""
 
-import hashlib
 from collections.abc import Callable, Iterable, Iterator
-from datetime import datetime
-from decimal import Decimal
-from typing import Any
-from zoneinfo import ZoneInfo
-
-import orjson
 
 from app.simulators.hotel import SimulatedHotel
-from app.simulators.qloapps.building import AWAITING, CANCELED, CURRENCY, LANGUAGE, ORDER_STATES, PAID, PARTLY_PAID, TAX
-from app.simulators.records import Booking, Guest, LineType, StayRoom, StayStatus
+from app.simulators.qloapps import rows
+from app.simulators.qloapps.building import CURRENCY, ORDER_STATES, PAID
+from app.simulators.qloapps.ledger import Ledger, Service, without_tax
+from app.simulators.qloapps.rows import Row, local, price, reference
+from app.simulators.records import Booking, Guest, LineType, StayRoom
 from app.simulators.site import Site
-
-Row = dict[str, Any]
-
-NEVER = "0000-00-00 00:00:00"
-_ROOM_STATES = {StayStatus.IN_HOUSE: 2, StayStatus.CHECKED_OUT: 3}
-_LETTERS = str.maketrans("0123456789", "ABCDEFGHIJ")
-
-
-def price(amount: Decimal) -> str:
-    """Write an amount as the core resources do."""
-    return f"{amount:.6f}"
-
-
-def without_tax(amount: Decimal) -> Decimal:
-    """Take the tax off."""
-    return (amount / TAX).quantize(Decimal("0.000001"))
-
-
-def reference(booking: Booking) -> str:
-    """Give the reference of an order: nine letters."""
-    return "Q" + f"{int(booking.id):08d}".translate(_LETTERS)
 
 
 class Tables:
-    """All tables of one shop. `comments` are those of the rooms of orders, by the room's id."""
+    """All tables of one shop, and the ledger of what no hotel has in its books."""
 
     def __init__(self, site: Site) -> None:
+        self.site = site
         self._hotels = list(site.hotels.values())
+        self.ledger = Ledger()
         self._given: dict[str, str] = {}
         """Rooms once given: a cancelled room keeps its number here."""
-        self.comments: dict[str, str] = {}
         self._draw: dict[str, Callable[[], Iterator[Row]]] = {
             "hotels": self._hotel_rows,
             "room_types": self._room_type_rows,
@@ -52,13 +28,35 @@ class Tables:
             "order_states": _order_state_rows,
             "currencies": _currency_rows,
             "configurations": _configuration_rows,
+            "services": self._service_rows,
             "orders": self._order_rows,
+            "order_histories": self._history_rows,
             "order_details": self._detail_rows,
             "order_payments": self._payment_rows,
             "customers": self._customer_rows,
             "addresses": self._address_rows,
             "room_bookings": self._room_booking_rows,
         }
+        self._open()
+
+    def _open(self) -> None:
+        """Count all records of the shop together, and write down what is in the books already."""
+        last = next((hotel for hotel in reversed(self._hotels) if hotel.guests), self._hotels[0])
+        for hotel in self._hotels:
+            hotel.number_like(last)
+            for booking in hotel.bookings.values():
+                self.note_details(booking)
+                self.ledger.set_state(booking, self.ledger.state(booking), booking.created_at)
+
+    def note_details(self, booking: Booking) -> None:
+        """Give ids to the details and payments of an order that have none yet."""
+        for room in booking.rooms:
+            self.ledger.detail(f"room {room.id}")
+        for line in booking.lines:
+            if line.type is LineType.CHARGE:
+                self.ledger.detail(f"line {line.id}")
+            elif line.type is LineType.PAYMENT:
+                self.ledger.payment(line)
 
     @property
     def resources(self) -> Iterable[str]:
@@ -69,11 +67,32 @@ class Tables:
         """Give all rows of a resource, by id."""
         return sorted(self._draw[resource](), key=lambda row: int(row["id"]))
 
+    def one(self, resource: str, number: str) -> Row | None:
+        """Give one row by its id; services answer as room types too, without a hotel."""
+        found = next((row for row in self.rows(resource) if str(row["id"]) == number), None)
+        if found is None and resource == "room_types" and (service := self.one("services", number)):
+            return {**service, "id_hotel": False}
+        return found
+
+    def is_listed(self, order: Row) -> bool:
+        """Tell whether lists of orders show this one."""
+        mark = self.ledger.orders.get(str(order["id"]))
+        return mark is None or not mark.unlisted
+
     def bookings(self) -> Iterator[tuple[SimulatedHotel, Booking]]:
         """Give all bookings with their hotels."""
         for hotel in self._hotels:
             for booking in hotel.bookings.values():
                 yield hotel, booking
+
+    @property
+    def first_hotel(self) -> SimulatedHotel:
+        """The one that keeps the profiles of new customers, and the shop's clock."""
+        return self._hotels[0]
+
+    def booking(self, number: str) -> tuple[SimulatedHotel, Booking] | None:
+        """Give an order with its hotel."""
+        return next((found for found in self.bookings() if found[1].id == number), None)
 
     def hotel(self, property_id: str) -> SimulatedHotel | None:
         """Give the hotel of that number."""
@@ -95,23 +114,18 @@ class Tables:
     def customer(self, guest_id: str) -> int:
         """Give the id of a guest's one account in the shop: the first hotel's, where the e-mail address is the same."""
         first, *others = self._hotels
+        if guest_id in first.guests:
+            return int(guest_id)
         elsewhere = next((hotel.guests[guest_id] for hotel in others if guest_id in hotel.guests), None)
         known = {guest.email: guest.id for guest in reversed(first.guests.values()) if guest.email}
         return int(known.get(elsewhere.email or "", guest_id) if elsewhere else guest_id)
 
-    def _customers(self) -> Iterator[tuple[SimulatedHotel, Guest]]:
+    def customers(self) -> Iterator[tuple[SimulatedHotel, Guest]]:
+        """Give the shop's customers, each with the hotel that keeps the profile."""
         for hotel in self._hotels:
             for guest in hotel.guests.values():
                 if self.customer(guest.id) == int(guest.id):
                     yield hotel, guest
-
-    def owed(self, booking: Booking) -> Decimal:
-        """Give what an order costs, with what was posted to it; cancelling does not change it."""
-        return booking.total + sum((line.total for line in _charges(booking)), Decimal())
-
-    def paid(self, booking: Booking) -> Decimal:
-        """Give what was paid."""
-        return -sum((line.total for line in booking.lines if line.type is LineType.PAYMENT), Decimal())
 
     def _hotel_rows(self) -> Iterator[Row]:
         for hotel in self._hotels:
@@ -136,7 +150,7 @@ class Tables:
                     "id": int(kind.code),
                     "id_hotel": int(hotel.setup.property_id),
                     "adults": 2,
-                    "children": 0,
+                    "children": 2,
                     "price": price(without_tax(kind.price)),
                     "active": 1,
                     "name": kind.name,
@@ -152,7 +166,7 @@ class Tables:
                     "id_product": int(kind.code),
                     "id_hotel": int(hotel.setup.property_id),
                     "adults": 2,
-                    "children": 0,
+                    "children": 2,
                     "max_adults": 3,
                     "max_children": 2,
                     "max_guests": kind.max_occupancy,
@@ -172,62 +186,47 @@ class Tables:
                     "id_status": 2 if room.out_of_order else 1,
                     "floor": room.floor,
                     "comment": "",
-                    "date_upd": _local(hotel, room.updated_at),
+                    "date_upd": local(hotel, room.updated_at),
+                    **self.ledger.room_facts.get(room.number, {}),
                 }
+
+    def _service_rows(self) -> Iterator[Row]:
+        return (rows.service(product) for product in self.ledger.products.values())
+
+    def _history_rows(self) -> Iterator[Row]:
+        shop = self._hotels[0]
+        return (rows.history(shop, history) for history in self.ledger.histories)
 
     def _order_rows(self) -> Iterator[Row]:
         for hotel, booking in self.bookings():
-            owed, paid = self.owed(booking), self.paid(booking)
-            yield {
-                "id": int(booking.id),
-                "id_currency": CURRENCY,
-                "id_lang": LANGUAGE,
-                "id_customer": self.customer(str(booking.contact.guest_id)),
-                "current_state": _state(booking, owed, paid),
-                "date_add": _local(hotel, booking.created_at),
-                "date_upd": _local(hotel, booking.updated_at),
-                "secure_key": _secret(booking.id),
-                "total_discounts_tax_incl": price(Decimal()),
-                "total_paid": price(owed),
-                "total_paid_tax_incl": price(owed),
-                "total_paid_tax_excl": price(without_tax(owed)),
-                "total_paid_real": price(paid),
-                "conversion_rate": price(Decimal(1)),
-                "source": booking.external_reference or "",
-                "reference": reference(booking),
-                "associations": {"bookings": [{"id": int(room.id)} for room in booking.rooms]},
-            }
+            yield rows.order(hotel, booking, self.ledger, customer=self.customer(str(booking.contact.guest_id)))
 
     def _detail_rows(self) -> Iterator[Row]:
-        for _, booking in self.bookings():
-            lines = [(int(room.id), room.kind, len(room.nights), room.total) for room in booking.rooms]
-            for number, kind, nights, total in lines:
-                hotel = self._hotel_of(booking)
-                yield _detail(number, booking, hotel.kinds[kind].name, nights, total)
-            for line in _charges(booking):
-                yield _detail(100_000 + int(line.id), booking, line.description, line.quantity, line.total)
+        for hotel, booking in self.bookings():
+            self.note_details(booking)
+            for room in booking.rooms:
+                number = self.ledger.detail(f"room {room.id}")
+                yield rows.room_detail(number, booking, room, hotel.kinds[room.kind].name, self.ledger.room_tax(room))
+            for service in self.ledger.services_of(booking):
+                yield self._service_detail(booking.id, service)
+        for order, service in self.ledger.leftovers:
+            yield self._service_detail(order, service)
+
+    def _service_detail(self, order: str, service: Service) -> Row:
+        return rows.service_detail(self.ledger.detail(f"line {service.line}"), order, service)
 
     def _payment_rows(self) -> Iterator[Row]:
         for hotel, booking in self.bookings():
             for line in booking.lines:
                 if line.type is LineType.PAYMENT:
-                    yield {
-                        "id": int(line.id),
-                        "order_reference": reference(booking),
-                        "id_currency": CURRENCY,
-                        "amount": f"{-line.total:.2f}",
-                        "payment_method": line.description,
-                        "payment_type": 1,
-                        "transaction_id": line.reference or "",
-                        "date_add": _local(hotel, line.posted_at),
-                    }
+                    yield rows.payment(hotel, self.ledger.payment(line), reference(booking), line)
 
     def _customer_rows(self) -> Iterator[Row]:
-        for hotel, guest in self._customers():
-            yield _customer(hotel, guest)
+        for hotel, guest in self.customers():
+            yield rows.customer(hotel, guest, self.ledger.accounts.get(guest.id))
 
     def _address_rows(self) -> Iterator[Row]:
-        for _, guest in self._customers():
+        for _, guest in self.customers():
             if guest.country:
                 yield {
                     "id": int(guest.id),
@@ -244,86 +243,13 @@ class Tables:
 
     def _room_booking(self, hotel: SimulatedHotel, booking: Booking, room: StayRoom) -> Row:
         number = self.room_number(hotel, room)
-        gone = int(booking.status is StayStatus.CANCELLED)
-        leaving = booking.checkout_time or hotel.setup.checkout_time
+        shown = rows.room_booking(hotel, booking, room, self.ledger)
         return {
-            "id": int(room.id),
-            "id_product": int(room.kind),
-            "id_hotel": int(hotel.setup.property_id),
-            "id_order": int(booking.id),
+            **shown,
             "id_room": self.room_id(number),
-            "id_customer": self.customer(str(booking.contact.guest_id)),
-            "booking_type": 1,
-            "id_status": _ROOM_STATES.get(booking.status, 1),
-            "comment": self.comments.get(room.id, ""),
-            "check_in": _local(hotel, booking.checked_in_at),
-            "check_out": _local(hotel, booking.checked_out_at),
-            "date_from": f"{room.arrival} 00:00:00",
-            "date_to": f"{room.departure} 00:00:00",
-            "total_price_tax_incl": price(room.total),
-            "is_refunded": gone,
-            "is_cancelled": gone,
-            "is_back_order": 0,
             "room_num": number,
-            "room_type_name": hotel.kinds[room.kind].name,
-            "hotel_name": hotel.setup.name,
-            "phone": "0987654321",
-            "email": "front@hotel.test",
-            "planned_check_out": f"{room.departure} {leaving}:00",
-            "adults": room.adults,
-            "children": len(room.child_ages),
-            "child_ages": orjson.dumps(room.child_ages).decode(),
-            "date_add": _local(hotel, booking.created_at),
-            "date_upd": _local(hotel, booking.updated_at),
+            "id_customer": self.customer(str(booking.contact.guest_id)),
         }
-
-    def _hotel_of(self, booking: Booking) -> SimulatedHotel:
-        return next(hotel for hotel, one in self.bookings() if one is booking)
-
-
-def _charges(booking: Booking) -> list[Any]:
-    return [line for line in booking.lines if line.type is LineType.CHARGE]
-
-
-def _state(booking: Booking, owed: Decimal, paid: Decimal) -> int:
-    if booking.status is StayStatus.CANCELLED:
-        return CANCELED
-    if not paid:
-        return AWAITING
-    return PAID if paid >= owed else PARTLY_PAID
-
-
-def _customer(hotel: SimulatedHotel, guest: Guest) -> Row:
-    return {
-        "id": int(guest.id),
-        "id_lang": LANGUAGE,
-        "secure_key": _secret(f"key of {guest.id}"),
-        "deleted": 0,
-        "passwd": _secret(f"password of {guest.id}"),
-        "lastname": guest.last_name,
-        "firstname": guest.first_name or "",
-        "email": guest.email or "",
-        "birthday": "0000-00-00",
-        "newsletter": 0,
-        "phone": guest.phone or "",
-        "active": 1,
-        "note": None,
-        "is_guest": 0,
-        "date_add": _local(hotel, guest.created_at),
-        "date_upd": _local(hotel, guest.updated_at),
-    }
-
-
-def _detail(number: int, booking: Booking, name: str, quantity: int, total: Decimal) -> Row:
-    return {
-        "id": number,
-        "id_order": int(booking.id),
-        "product_name": name,
-        "product_quantity": quantity,
-        "unit_price_tax_incl": price(total / max(1, quantity)),
-        "total_price_tax_incl": price(total),
-        "total_price_tax_excl": price(without_tax(total)),
-    }
 
 
 def _order_state_rows() -> Iterator[Row]:
@@ -345,14 +271,3 @@ def _currency_rows() -> Iterator[Row]:
 def _configuration_rows() -> Iterator[Row]:
     yield {"id": 1, "name": "PS_TIMEZONE", "value": "America/New_York"}
     yield {"id": 2, "name": "PS_CURRENCY_DEFAULT", "value": str(CURRENCY)}
-
-
-def _local(hotel: SimulatedHotel, instant: datetime | None) -> str:
-    """Write an instant as the shop does: its own time, without a zone."""
-    if instant is None:
-        return NEVER
-    return f"{instant.astimezone(ZoneInfo(hotel.setup.timezone)):%Y-%m-%d %H:%M:%S}"
-
-
-def _secret(of: str) -> str:
-    return hashlib.md5(of.encode(), usedforsecurity=False).hexdigest()

@@ -107,7 +107,7 @@ async def test_an_outcome_that_stays_open_is_unknown(bridge: Bridge) -> None:
     with pytest.raises(OutcomeUnknown) as failed:
         await made(bridge)
     assert failed.value.outcome is Outcome.UNKNOWN
-    assert len(bridge.site.requests) == 3
+    assert [request.path for request in bridge.site.requests].count("/properties/HARBOUR/reservations") == 3
 
 
 async def test_an_answer_that_is_not_the_contracts_is_told_as_such(bridge: Bridge) -> None:
@@ -155,10 +155,10 @@ async def test_names_and_addresses_stay_out_of_urls(bridge: Bridge) -> None:
 async def test_without_keys_a_lost_answer_is_never_sent_again(connect: Connect) -> None:
     options = BridgeOptions(idempotency_keys=False)
     lost = Fault(kind=FaultKind.DROP_AFTER, method="POST", path="/reservations$")
-    bridge = connect(hotel={"options": options}, modes={"idempotency": "off"}, faults=(lost,))
+    bridge = connect(hotel={"options": options}, modes={"idempotency": "forgotten"}, faults=(lost,))
     with pytest.raises(OutcomeUnknown):
         await bridge.connector.create_reservation(bridge.draft(), bridge.operation())
-    assert [request.path for request in bridge.site.requests] == ["/properties/HARBOUR/reservations"]
+    assert [request.path for request in bridge.site.requests].count("/properties/HARBOUR/reservations") == 1
 
 
 ROOM = {"room_type": "STD", "arrival": "2026-12-01", "departure": "2026-12-02"}

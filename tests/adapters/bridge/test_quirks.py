@@ -4,11 +4,14 @@ import json
 
 import pytest
 
-from app.domain.errors import Outcome, OutcomeUnknown, VendorUnavailable
-from app.domain.guest import GuestQuery
+from app.adapters.bridge.profile import BridgeOptions
+from app.core.operation import Operation
+from app.domain.errors import NotSeen, Outcome, OutcomeUnknown, VendorUnavailable
+from app.domain.guest import GuestDraft, GuestQuery
 from app.domain.reservation import ReservationQuery
+from app.domain.text import PersonalText
 from app.simulators.faults import Fault, FaultKind
-from tests.adapters.bridge.conftest import Bridge
+from tests.adapters.bridge.conftest import Bridge, Connect
 
 
 def problem(status: int, code: str) -> str:
@@ -57,3 +60,32 @@ async def test_q4_in_progress_is_asked_again_until_the_first_send_has_ended(brid
     bridge.site.faults.add(running.model_copy(update={"times": None}))
     with pytest.raises(OutcomeUnknown):
         await bridge.connector.create_reservation(bridge.draft(), bridge.operation())
+
+
+async def test_q5_a_filter_that_is_ignored_finds_nobody_elses_reservation(connect: Connect) -> None:
+    bridge = connect(hotel={"options": BridgeOptions(idempotency_keys=False)}, modes={"idempotency": "off"})
+    room = {"room_type": "STE", "arrival": "2026-12-01", "departure": "2026-12-02"}
+    for path, step, item in (
+        ("reservations", "reserve", {"status": "confirmed", "rooms": [room], "guest": {"last_name": "Shelley"}}),
+        ("guests", "guest", {"last_name": "Curie"}),
+    ):
+        op = bridge.operation()
+        op.doubtful = {step}
+        items = [{"id": "1", **item}, {"id": "2", **item, "write_key": "another"}]
+        ours = {"id": "3", **item, "write_key": op.reference(step)}
+        for page in (items, [*items, ours]):
+            bridge.site.faults.clear()
+            body = json.dumps({"items": page})
+            bridge.site.faults.add(Fault(kind=FaultKind.GARBAGE_UNDONE, path=f"/{path}/search$", body=body))
+            if ours not in page:
+                with pytest.raises(NotSeen):
+                    await _make(bridge, op, step)
+            else:
+                assert await _make(bridge, op, step) == "3"
+        assert bridge.site.requests[-1].json()["write_key"] == op.reference(step)
+
+
+async def _make(bridge: Bridge, op: Operation, step: str) -> str:
+    if step == "reserve":
+        return (await bridge.connector.create_reservation(bridge.draft(), op)).id
+    return (await bridge.connector.upsert_guest(GuestDraft(last_name=PersonalText("Curie")), None, op)).guest.id

@@ -10,6 +10,9 @@ of one state, in order, up to a chosen one, gives tables; a request is answered 
 - A whole body is given as it was recorded: availability (looked up by what was asked, without its `get_…` flags),
   `/bookings/{id}`, and the list of resources.
 - `fill` adds, in the open, what no recording holds. Tests do not assert it.
+- A write is kept in `sent` and answered by the next recording of `writes`; the shop then stands as it did when that
+  one was made, or up to the number behind its colon: `"353:355"`. `prices` names the availability that stands for
+  dates of which none was recorded.
 
 What was not recorded is answered 400, so that a test fails with the name of the request.
 """
@@ -18,7 +21,7 @@ import json
 import os
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -40,6 +43,7 @@ STATES = {
     "changed": (300, 392),
     "race": (400, 402),
     "names": (410, 424),
+    "excluded": (430, 434),
     "sold_out": (440, 441),
 }
 """First and last number of each state's recordings; `without_tax` went on where `fresh` ended."""
@@ -112,9 +116,18 @@ class Replay:
     state: str
     until: int = 999
     fill: Mapping[str, Mapping[str, Row]] = field(default_factory=dict)
+    writes: Sequence[str] = ()
+    prices: str | None = None
     asked: list[str] = field(default_factory=list)
+    sent: list[str] = field(default_factory=list)
+    """The bodies of the writes."""
 
     def __post_init__(self) -> None:
+        self._recorded = iter(self.writes)
+        self._stand(self.until)
+
+    def _stand(self, until: int) -> None:
+        self.until = until
         first, last = STATES[self.state]
         begin = 1 if self.state == "without_tax" else first
         fresh = [one for one in samples() if one.order <= STATES["fresh"][1]]
@@ -195,18 +208,43 @@ class Replay:
         if method == "POST" and resource == "hotel_ari":
             return self._ari(body)
         if method != "GET":
-            return _unrecorded(f"{method} {path}")
+            return self._write(f"{method} {resource}", body)
         if not resource:
             return _verbatim(sample("002"))
         if resource == "bookings":
             return self._booking(number)
-        if number:
-            row = self.tables[resource].get(number)
-            return _json({_singular(resource): row}) if row else Response(status_code=404, headers={"content-type": ""})
-        return self._listing(resource, query)
+        return self._one(resource, number, query) if number else self._listing(resource, query)
+
+    def _one(self, resource: str, number: str, query: Row) -> Response:
+        row = self.tables[resource].get(number)
+        if row is None:
+            return Response(status_code=404, headers={"content-type": ""})
+        return _json({_singular(resource): row}) if "output_format" in query else self._as_xml(resource, number, row)
+
+    def _write(self, what: str, body: str) -> Response:
+        """Answer a write with the next recording, and stand from then on as the shop did after it."""
+        name, _, until = next(self._recorded, "").partition(":")
+        if not name:
+            return _unrecorded(what)
+        one = sample(name)
+        assert what == f"{one.method} {one.resource}", f"{what} was sent, {one.name} is what comes next"
+        self.sent.append(body)
+        self._stand(int(until or one.order))
+        return _verbatim(one)
+
+    def _as_xml(self, resource: str, number: str, row: Row) -> Response:
+        calls = [one for one in self.own if (one.resource, one.number) == (resource, number) and one.status == 200]
+        if calls and calls[-1].method == "GET" and calls[-1].body.startswith("<"):
+            return _verbatim(calls[-1])
+        item = NODES.get(resource, ("", _singular(resource)))[1]
+        root = etree.Element("qloapps")
+        node = etree.SubElement(root, item)
+        for name, value in row.items():
+            etree.SubElement(node, name).text = "" if value is None else str(value)
+        return Response(etree.tostring(root), headers={"content-type": "text/xml;charset=utf-8"})
 
     def _booking(self, number: str) -> Response:
-        if self.state == "without_tax":
+        if self.state in {"without_tax", "excluded"}:
             return _verbatim(sample("112"))
         bodies = [one for one in self.own if one.resource == "bookings" and one.status == 200]
         ours = [one for one in bodies if isinstance(one.json, dict) and str(_id_in(one.json)) == number]
@@ -222,6 +260,8 @@ class Replay:
                     found = one.json
                 elif asked == {key: value for key, value in wanted.items() if key != "id_room_type"} and not found:
                     found = _of_one_type(one.json, wanted["id_room_type"])
+        if not found and self.prices:
+            found = _of_one_type(sample(self.prices).json, wanted["id_room_type"])
         return _json(found) if found else _unrecorded(f"hotel_ari {wanted}")
 
     def _listing(self, resource: str, query: Row) -> Response:

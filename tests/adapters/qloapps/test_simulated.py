@@ -103,7 +103,7 @@ async def test_each_reservation_by_id(hotel: QloAppsAdapter, site: Site) -> None
 
 async def test_notes_are_remarks_or_else_the_comments_of_the_rooms(hotel: QloAppsAdapter, site: Site) -> None:
     (booking,) = bookings_of(site, "Noether")
-    site.app.state.tables.comments[booking.rooms[0].id] = "next to the lift"  # type: ignore[attr-defined] # Starlette's
+    booking.rooms[0].comment = "next to the lift"
     found = await hotel.get_reservation(VendorRef(booking.id))
     remarks = [remark.text for remark in booking.remarks] if site.modes["price_display"] == "tax_included" else []
     assert [note.text for note in found.notes] == [*remarks, "next to the lift"]

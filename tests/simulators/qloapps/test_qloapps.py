@@ -69,7 +69,7 @@ def fits(ours: Any, theirs: Any) -> bool:
         ("order_details?display=full", "355"),
         ("order_payments?display=full", "212"),
         ("bookings", "207"),
-        ("bookings/1", "201"),
+        ("bookings/1", "354"),
         ("customers?filter[email]=[nobody@example.test]&display=full", "062"),
     ],
 )

@@ -1,0 +1,151 @@
+"""Goes on with operations that no caller waits for: queued ones, unknown ones, and those whose process died.
+
+Whoever goes on with an operation owns it first, by one conditional update; what two workers are told to do, one does.
+"""
+
+from datetime import timedelta
+
+import structlog
+
+from app.core.adapter import PMSAdapter
+from app.core.connectors import ConnectorCache, Registration
+from app.domain.capability import Capability
+from app.domain.errors import GatewayError
+from app.domain.ids import OperationId
+from app.gateway.attempts import Attempts
+from app.gateway.hotels import HotelDirectory
+from app.gateway.operation import DurableOperation, OperationFactory
+from app.gateway.rebuild import made_again
+from app.gateway.record import JOB
+from app.gateway.waits import Waits
+from app.gateway.write import Write
+from app.store.database import Database
+from app.store.operations import OperationRecord, OperationStatus, TakenOver
+from app.telemetry import context
+
+log = structlog.get_logger()
+
+
+class Settling:
+    """Settles what is not known, sends what is queued, and ends what was left behind."""
+
+    def __init__(
+        self,
+        *,
+        database: Database,
+        hotels: HotelDirectory,
+        connectors: ConnectorCache,
+        operations: OperationFactory,
+        attempts: Attempts,
+        waits: Waits,
+    ) -> None:
+        self._database = database
+        self._hotels = hotels
+        self._connectors = connectors
+        self._operations = operations
+        self._attempts = attempts
+        self._waits = waits
+
+    async def sweep(self) -> int:
+        """Put a job for every operation that is due, whether it had one or not; gives how many.
+
+        Raises:
+            StorageUnavailable: Postgres cannot be reached.
+        """
+        async with self._database.unit_of_work() as work:
+            due = await work.operations.due(takeover_after=timedelta(seconds=self._waits.takeover_after))
+            for operation_id in due:
+                await work.enqueue(JOB, about=operation_id, dedupe_key=f"sweep {operation_id}")
+        return len(due)
+
+    async def attend(self, operation_id: OperationId) -> None:
+        """Go on with an operation that is due; do nothing where it is not, or another worker is at it.
+
+        Raises:
+            StorageUnavailable: Postgres cannot be reached, or what is stored of the hotel cannot be used.
+        """
+        async with self._database.unit_of_work() as work:
+            found = await work.operations.find(operation_id)
+        if found is None or not found.is_live:
+            return
+        registration = await self._hotels.of_operation(found.hotel_id)
+        async with self._connectors.lease(registration) as connector:
+            budget = self._operations.budget(connector.profile)
+            async with self._database.unit_of_work() as work:
+                taken = await work.operations.take_over(
+                    operation_id,
+                    owner=self._operations.owner,
+                    budget=budget,
+                    takeover_after=timedelta(seconds=self._waits.takeover_after),
+                )
+            if taken is None:
+                await self._come_back(found)
+                return
+            operation = self._operations.make(taken.operation, budget.total_seconds(), now=taken.now)
+            with context.about(operation=found.kind, hotel_id=found.hotel_id, operation_id=found.id):
+                await self._go_on(registration, connector, taken, operation)
+
+    async def _come_back(self, found: OperationRecord) -> None:
+        """Put a job for the moment at which an operation may be taken over, if its owner is silent until then."""
+        fence = found.deadline_at + timedelta(seconds=self._waits.takeover_after)
+        if found.handed_over or found.next_attempt_at is not None:
+            return
+        async with self._database.unit_of_work() as work:
+            pause = max(timedelta(), fence - await work.now())
+            await work.enqueue(JOB, about=found.id, delay=pause, dedupe_key=f"fence {found.id} {fence.timestamp()}")
+
+    async def _go_on(
+        self, registration: Registration, connector: PMSAdapter, taken: TakenOver, operation: DurableOperation
+    ) -> None:
+        await operation.load()
+        operation.was_queued = taken.was is OperationStatus.QUEUED
+        if taken.is_expired:
+            await self._attempts.expire(operation)
+            return
+        if not operation.was_queued:
+            if not operation.accepted and not operation.is_resumed:
+                await self._attempts.interrupted(registration, operation)
+                return
+            operation.only_settles = not operation.accepted
+            operation.may_repeat = _keys_are_known(connector, taken, operation)
+            operation.absence_counts = await self._absence_counts(connector, taken, operation)
+        write = await self._write_of(registration, operation)
+        operation.touched = write.touched
+        try:
+            await self._attempts.run(registration, write, operation)
+        except GatewayError as error:
+            log.info("operation.refused_later", code=error.code, outcome=error.outcome.value)
+
+    async def _absence_counts(self, connector: PMSAdapter, taken: TakenOver, operation: DurableOperation) -> bool:
+        """Tell whether not seeing a send would mean anything: late enough, and in lists that show something newer.
+
+        The newest record is asked for before the send is looked for: what is newer was there when it was not.
+        """
+        sent, profile = taken.operation.last_sent_at, connector.profile
+        if not operation.doubtful or operation.may_repeat or sent is None:
+            return False
+        if taken.now - sent < self._waits.of_vendor(profile.settle_after):
+            return False
+        try:
+            newest = await connector.find_newest_record()
+        except GatewayError:
+            return False
+        return newest is not None and newest > sent + timedelta(seconds=self._waits.clock_skew)
+
+    async def _write_of(self, registration: Registration, operation: DurableOperation) -> Write[object]:
+        """Make the write again; a queued change is meant for what the reservation was when it was queued."""
+        record, version = operation.record, None
+        if operation.was_queued and record.kind is Capability.RESERVATION_MODIFY:
+            async with self._database.unit_of_work() as work:
+                letter = await work.dead_letters.of(record.id)
+            known = letter and (letter.theirs or letter.base)  # who has it sent again has seen theirs
+            version = known["version"] if known else None
+        return made_again(registration.hotel, record.kind, record.payload, version=version)
+
+
+def _keys_are_known(connector: PMSAdapter, taken: TakenOver, operation: DurableOperation) -> bool:
+    """Tell whether the vendor still honours the keys under which something may have landed."""
+    key = connector.profile.idempotency_key
+    if key is None or not key.is_honoured or operation.doubt_since is None:
+        return False
+    return taken.now - operation.doubt_since < timedelta(seconds=key.lifetime_seconds)

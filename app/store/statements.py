@@ -1,0 +1,111 @@
+"""Constant statements, and the two doors through which they reach Postgres: inside a transaction, or alone.
+
+SQLAlchemy's session, its BEGIN and its COMMIT were the larger part of what a write spent in this process. What every
+write does at the same three points is a text that never changes, so that it is compiled once and sent as it is.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Protocol, cast
+
+import asyncpg
+from sqlalchemy import Executable
+from sqlalchemy.dialects.postgresql import asyncpg as dialect
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
+from sqlalchemy.pool import PoolProxiedConnection
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.util import greenlet_spawn
+
+from app.domain.errors import StorageUnavailable
+
+_AWAY = ("08", "25006", "28", "3D", "40", "53", "55P03", "57")
+"""SQLSTATE classes that mean that the server is away, full, starting, stopping, read-only after a failover, or
+lost in a deadlock: the same work may succeed later."""
+
+
+@dataclass(frozen=True)
+class Constant:
+    """A statement that never changes; `names` are its values', where the statement itself does not tell them.
+
+    Values go to Postgres as asyncpg takes them: plain types only.
+    """
+
+    statement: Executable
+    names: tuple[str, ...] = ()
+
+    @cached_property
+    def compiled(self) -> tuple[str, tuple[str, ...]]:
+        """The text with `$1`, `$2` … in it, and which value is which."""
+        made = cast("Any", self.statement).compile(dialect=_dialect(), column_keys=self.names or None)
+        compiled = cast("SQLCompiler", made)
+        return compiled.string, tuple(compiled.positiontup or ())
+
+
+class Door(Protocol):
+    """A way for a constant statement into Postgres."""
+
+    async def first(self, constant: Constant, values: Mapping[str, Any]) -> Sequence[Any] | None:
+        """Run the statement and give the first row of its answer, if there is one."""
+
+
+@dataclass(frozen=True, slots=True)
+class InTransaction:
+    """Runs statements in the transaction of a unit of work."""
+
+    session: AsyncSession
+
+    async def first(self, constant: Constant, values: Mapping[str, Any]) -> Sequence[Any] | None:
+        """Run the statement; see `Door`."""
+        return (await self.session.execute(constant.statement, values)).first()
+
+
+@dataclass(frozen=True, slots=True)
+class Alone:
+    """Makes each statement a transaction of its own: one round trip, and it is committed when it has its answer."""
+
+    engine: AsyncEngine
+
+    async def first(self, constant: Constant, values: Mapping[str, Any]) -> Sequence[Any] | None:
+        """Run the statement; see `Door`.
+
+        Raises:
+            StorageUnavailable: Postgres cannot be reached, or was lost on the way.
+        """
+        text, names = constant.compiled
+        try:
+            pooled = await self.engine.raw_connection()
+            try:
+                found = await _driver(pooled).fetchrow(text, *[values[name] for name in names])
+            except BaseException as error:
+                if not isinstance(error, asyncpg.PostgresError):  # cut off half-way: nobody knows what it is doing now
+                    await greenlet_spawn(pooled.invalidate)
+                raise
+            finally:
+                await greenlet_spawn(pooled.close)
+        except Exception as error:
+            if not means_away(error):
+                raise
+            raise StorageUnavailable("the gateway's database cannot be reached") from error
+        return cast("Sequence[Any] | None", found)  # asyncpg's record is one
+
+
+def means_away(error: Exception) -> bool:
+    """Tell whether an error of SQLAlchemy's, asyncpg's or the system's means that Postgres is away or was lost."""
+    if isinstance(error, OSError | TimeoutError | PoolTimeout | asyncpg.InterfaceError):
+        return True
+    if isinstance(error, DBAPIError) and error.connection_invalidated:
+        return True
+    raised = error.orig if isinstance(error, DBAPIError) else error
+    return (getattr(raised, "sqlstate", None) or "").startswith(_AWAY)
+
+
+def _dialect() -> Any:
+    return dialect.dialect()  # type: ignore[no-untyped-call]
+
+
+def _driver(pooled: PoolProxiedConnection) -> Any:
+    """Give asyncpg's own connection, which runs a statement as a transaction where none was begun."""
+    return pooled.driver_connection
