@@ -267,6 +267,7 @@ async def working(
         connectors=ground.connectors,
         operations=ground.operations,
         attempts=ground.attempts,
+        clock=ground.clock,
         waits=ground.waits,
     )
     housekeeping = Housekeeping(ground.stores.database)

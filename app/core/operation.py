@@ -12,14 +12,23 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from app.domain.errors import CannotBeSeen, DeadlineExceeded, GatewayError, NotSeen, Outcome, OutcomeUnknown
+from app.domain.errors import (
+    CannotBeSeen,
+    DeadlineExceeded,
+    GatewayError,
+    NotFound,
+    NotSeen,
+    Outcome,
+    OutcomeUnknown,
+    VendorRejected,
+)
 from app.domain.ids import OperationId
 from app.domain.model import type_adapter
 
 T = TypeVar("T")
 Undo = Callable[[], Awaitable[object]]
 
-_READ = "read "
+READING = "read "
 """Begins the names of recorded readings, which change nothing and so never stand."""
 
 
@@ -131,12 +140,12 @@ class Operation:
 
     async def remember(self, name: str, read: Callable[[], Awaitable[T]], *, returns: type[T]) -> T:
         """Read something once for all attempts: how it was before anything was sent, for a later `find`."""
-        recorded = await self._recorded(_READ + name)
+        recorded = await self._recorded(READING + name)
         if recorded is not None:
             known: T = type_adapter(returns).validate_json(recorded)
             return known
         result = await read()
-        await self._finished(_READ + name, type_adapter(returns).dump_json(result))
+        await self._finished(READING + name, type_adapter(returns).dump_json(result))
         return result
 
     @asynccontextmanager
@@ -179,40 +188,47 @@ class Operation:
         try:
             result = await call()
         except GatewayError as error:
-            await self._failed(name, self._outcome_of_all(name, error.outcome))
-            if error.outcome is not Outcome.UNKNOWN or find is None:
-                raise
-            result = await self._look(error, find)
+            result = await self._looked_for(name, error, find)
         finally:
             _send.reset(token)
         self.doubtful.discard(name)
         await self._finished(name, type_adapter(returns).dump_json(result))
         return result
 
-    def _outcome_of_all(self, name: str, last: Outcome) -> Outcome:
-        """Tell how all sends of a step ended: that the last one did not arrive says nothing of an earlier one."""
-        if last is Outcome.REJECTED:
-            self.doubtful.discard(name)  # the vendor knows its own key: what it refuses now it has not done before
-        elif name in self.doubtful or last is Outcome.UNKNOWN:
-            self.doubtful.add(name)
-            return Outcome.UNKNOWN
-        return last
+    async def _looked_for(self, name: str, error: GatewayError, find: Callable[[], Awaitable[T | None]] | None) -> T:
+        """Tell a failed send by all sends of its step; what may have landed is looked for at once.
+
+        That it is not there a moment later says nothing. A refusal under a vendor's key is an answer to all of them,
+        unless it was given before the key was looked at.
+        """
+        in_doubt = name in self.doubtful
+        if not in_doubt and error.outcome is not Outcome.UNKNOWN:
+            await self._failed(name, error.outcome)
+            raise error
+        self.doubtful.add(name)
+        await self._failed(name, Outcome.UNKNOWN)
+        found, can_be_seen = await self._glance(find)
+        if found is not None:
+            return found
+        if in_doubt and isinstance(error, VendorRejected) and (can_be_seen or not isinstance(error, NotFound)):
+            self.doubtful.discard(name)
+            await self._failed(name, Outcome.REJECTED)
+        raise error
 
     @staticmethod
-    async def _look(lost: GatewayError, find: Callable[[], Awaitable[T | None]]) -> T:
-        """Look at once for what was sent a moment ago; that it is not there yet says nothing."""
+    async def _glance(find: Callable[[], Awaitable[T | None]] | None) -> tuple[T | None, bool]:
+        """Look for a send, and tell whether the PMS could show it."""
+        if find is None:
+            return None, False
         try:
-            found = await find()
+            return await find(), True
         except GatewayError:
-            raise lost from None
-        if found is None:
-            raise lost
-        return found
+            return None, False
 
     @property
     def stands(self) -> bool:
         """Whether a step has been done and not taken back."""
-        return any(not name.startswith(_READ) for name in self._results)
+        return any(not name.startswith(READING) for name in self._results)
 
     @property
     def is_resumed(self) -> bool:
@@ -233,7 +249,11 @@ class Operation:
             token = _send.set(self._permit(f"undo {name}"))
             try:
                 await undo()
-            except GatewayError:
+            except GatewayError as error:
+                if error.outcome is Outcome.UNKNOWN:  # it may be gone by now, or go yet: it is looked for, as if sent
+                    await self._undone(name)
+                    self.doubtful.add(name)
+                    await self._failed(name, Outcome.UNKNOWN)
                 return False
             finally:
                 _send.reset(token)

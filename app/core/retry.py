@@ -53,6 +53,13 @@ async def with_retry(clock: Clock, attempt: Callable[[], Awaitable[T]], *, harml
 
     `Retry-After` is respected; where waiting for it would miss the deadline, the error is raised at once.
     """
+    failure: GatewayError | None = None
+    try:
+        return await attempt()  # most need no more than this; tenacity's machinery is for the rest
+    except GatewayError as error:
+        if not may_repeat(error, harmless=harmless):
+            raise
+        failure = error
 
     def wait(state: RetryCallState) -> float:
         error = state.outcome.exception() if state.outcome else None
@@ -68,7 +75,11 @@ async def with_retry(clock: Clock, attempt: Callable[[], Awaitable[T]], *, harml
         reraise=True,
     )
 
-    async def once() -> T:  # tenacity awaits only what is a coroutine function itself, which a lambda is not
+    async def again() -> T:
+        nonlocal failure
+        if failure is not None:  # the first attempt, which has been made
+            error, failure = failure, None
+            raise error
         return await attempt()
 
-    return await retrying(once)
+    return await retrying(again)

@@ -16,6 +16,7 @@ from app.core.connectors import ConnectorCache, Registration
 from app.domain.capability import Capability
 from app.domain.errors import (
     CapabilityNotSupported,
+    ConflictRefused,
     DeadlineExceeded,
     GatewayError,
     InvalidRequest,
@@ -30,6 +31,7 @@ from app.domain.errors import (
     VersionMoved,
 )
 from app.domain.hotel import Hotel
+from app.domain.ids import OperationId
 from app.domain.reservation import Reservation
 from app.gateway.doubt import after_doubt
 from app.gateway.mapping_faults import contract_kept
@@ -38,19 +40,13 @@ from app.gateway.patience import within
 from app.gateway.reads import STORE_SECONDS, Notice
 from app.gateway.record import Done, Ending, Recorder
 from app.gateway.waits import MOST_TRIES, Waits
-from app.gateway.write import Accepted, Settled, Write
+from app.gateway.write import SHORT_LIVED, Accepted, Settled, Write
 from app.store.database import Database
 from app.store.dead_letters import Letter
-from app.store.operations import OperationRecord, OperationStatus, Result
+from app.store.operation_records import OperationRecord, OperationStatus, Result
 from app.telemetry import metrics
 
 T = TypeVar("T")
-
-QUEUE_SECONDS = 5.0
-"""How long an answer waits for its write to be queued."""
-
-_SHORT_LIVED = frozenset({Capability.RESERVATION_CREATE, Capability.RESERVATION_MODIFY})
-"""What is promised at a price: it expires in the queue."""
 
 log = structlog.get_logger()
 
@@ -74,6 +70,8 @@ class Attempts:
             GatewayError: it was not done; the error's outcome is never UNKNOWN.
         """
         try:
+            if operation.record.attempts > 1 and not operation.is_loaded:
+                await operation.load()
             async with self._connectors.lease(registration) as connector:
                 with deadline.until(operation.not_after), contract_kept(registration.hotel.vendor):
                     done = await operation.run(write.act(connector, operation))
@@ -96,23 +94,47 @@ class Attempts:
     async def expire(self, operation: DurableOperation) -> None:
         """End an operation that waited in the queue past its time."""
         error = VendorUnavailable("it could not be sent in time")
-        promised = operation.record.kind in _SHORT_LIVED
+        promised = operation.record.kind in SHORT_LIVED
         status = OperationStatus.EXPIRED if promised else OperationStatus.DEAD
         result = Result(status=status, error=operation.record.error or error.as_told())
         letter = Letter(error=result.error, replayable=True)
         await self._recorder.note_failure(operation, result, Ending(status.value, letter))
 
-    async def accepted(self, operation: DurableOperation) -> OperationRecord:
-        """Note that the caller is told 202, and give the operation as it is now; without Postgres as it began."""
+    async def overtaken(self, operation: DurableOperation) -> None:
+        """Leave to a person what waited in the queue while a newer write of its kind was done."""
+        told = ConflictRefused("a newer write to the same thing was done while this one waited").as_told()
+        result = Result(status=OperationStatus.DEAD, error=told)
+        await self._recorder.note_failure(operation, result, Ending("overtaken", Letter(error=told, replayable=True)))
+
+    async def hand_over(self, operation: DurableOperation) -> None:
+        """Leave to a person what this version of the gateway can't go on with."""
+        told = GatewayError("the gateway cannot go on with this write").as_told()
+        result = Result(status=OperationStatus.UNKNOWN, error=told, handed_over=True)
+        await self._recorder.note_failure(operation, result, Ending("unknown", Letter(error=told)))
+
+    async def accepted(self, operation: DurableOperation) -> OperationRecord | None:
+        """Note that the caller is told 202, and give the operation as it is now; without Postgres as it began.
+
+        None where it is gone: it was refused for what it asks at this very moment.
+        """
         operation.accepted = True
         try:
-            return await within(STORE_SECONDS, self._accept(operation)) or operation.record
+            return await within(STORE_SECONDS, self._accept(operation.record.id))
         except StorageUnavailable:
             return operation.record
 
-    async def _accept(self, operation: DurableOperation) -> OperationRecord | None:
+    async def repeated(self, record: OperationRecord) -> OperationRecord:
+        """Note that a repeat is told 202 of an operation that is under way."""
+        if not record.is_live or record.accepted_at is not None:
+            return record
+        try:
+            return await within(STORE_SECONDS, self._accept(record.id)) or record
+        except StorageUnavailable:
+            return record
+
+    async def _accept(self, operation_id: OperationId) -> OperationRecord | None:
         async with self._database.unit_of_work() as work:
-            return await work.operations.accept(operation.record.id)
+            return await work.operations.accept(operation_id)
 
     async def _succeeded(self, registration: Registration, operation: DurableOperation, done: Done[T]) -> Settled:
         warnings, now = done.warnings, self._clock.now()
@@ -126,7 +148,7 @@ class Attempts:
     ) -> Settled | Accepted:
         """Tell a failed write by the outcome of all its sends, not of the last one."""
         if operation.lost:
-            return Accepted(await self.accepted(operation))
+            return await self._told_later(operation)
         if not await self._nothing_happened(operation, error):
             if error.outcome is Outcome.REJECTED and not operation.doubtful and write.as_far_as is not None:
                 return await self._settle_as_far(registration, write, operation, error)
@@ -140,14 +162,20 @@ class Attempts:
         if _may_wait(operation, error):
             return await self._queue(registration.hotel, write, operation, error)
         about_request = isinstance(error, InvalidRequest | CapabilityNotSupported | VendorLacks)
-        if about_request and not operation.accepted:
-            await self._recorder.forget(operation)  # for what the request says: its key is free, for another body too
+        if about_request and not operation.accepted and operation.record.attempts == 1:
+            await self._recorder.forget(operation.record.id, owner=operation.owner)  # for another body, too
             raise error
-        await self._refuse(registration, operation, error, runs_again=not operation.was_queued and not _is_final(error))
-        if operation.lost:
-            return Accepted(await self.accepted(operation))
+        runs_again = not operation.was_queued and not _is_final(error)
+        recorded = await self._refuse(registration, operation, error, runs_again=runs_again)
+        if operation.lost or (operation.has_started and not recorded):  # nobody would know that it is not to be sent
+            return await self._told_later(operation)
         error.extra["operation_id"] = operation.record.id
         raise error
+
+    async def _told_later(self, operation: DurableOperation) -> Accepted:
+        """Tell no more than that it is being seen to: the worker has it, or will."""
+        found = await self.accepted(operation) if operation.has_caller else None
+        return Accepted(found or operation.record)
 
     async def _nothing_happened(self, operation: DurableOperation, error: GatewayError) -> bool:
         """Tell whether the PMS is as it was before: refused and taken back, or never sent."""
@@ -155,9 +183,6 @@ class Attempts:
             return False
         if error.outcome is Outcome.REJECTED:
             return await operation.undo() and not operation.stands
-        if operation.only_settles and error.outcome is Outcome.NOT_SENT:
-            await operation.undo()  # what stands and can't be taken back is gone on with when the key is repeated
-            return True
         return not operation.sends and not operation.stands
 
     async def _settle_as_far(
@@ -176,7 +201,8 @@ class Attempts:
 
     async def _refuse(
         self, registration: Registration, operation: DurableOperation, error: GatewayError, *, runs_again: bool
-    ) -> None:
+    ) -> bool:
+        """Write down that it was not done; tells whether that is written by now."""
         told, letter = error.as_told(), None
         if operation.was_queued:  # the guest has been told that it will be done
             letter = Letter(error=told, replayable=True, theirs=_theirs(operation, error))
@@ -186,46 +212,30 @@ class Attempts:
         status = OperationStatus.DEAD if conflict else OperationStatus.REJECTED
         result = Result(status=status, error=told, runs_again=runs_again)
         metrics.OPERATIONS.labels(registration.hotel.vendor, operation.record.kind, status.value).inc()
-        await self._recorder.note_failure(operation, result, Ending(error.outcome.value, letter))
+        return await self._recorder.note_failure(operation, result, Ending(error.outcome.value, letter))
 
     async def _queue(self, hotel: Hotel, write: Write[T], operation: DurableOperation, error: GatewayError) -> Accepted:
-        """Keep a write that can't be sent now, to be sent later; after enough tries a person is asked.
-
-        Raises:
-            GatewayError: it could not be queued either; nothing will happen.
-        """
+        """Keep a write that can't be sent now, to be sent later; after enough tries a person is asked."""
         told, record = error.as_told(), operation.record
-        if record.attempts >= MOST_TRIES:
+        if record.replays >= MOST_TRIES:
             letter = Letter(error=told, replayable=True)
             result = Result(status=OperationStatus.DEAD, error=told)
         else:
+            left = record.expires_at - operation.now if record.expires_at else self._life_in_queue(hotel, write)
             letter = Letter(error=told, auto_retry=True, replayable=True)
             result = Result(
                 status=OperationStatus.QUEUED,
                 error=told,
-                next_in=self._waits.until_replay(record.attempts),
-                expires_in=None if record.expires_at else self._life_in_queue(hotel, write),
+                next_in=min(self._waits.until_replay(record.replays + 1), max(left, timedelta())),
+                expires_in=None if record.expires_at else left,
             )
-        ending = Ending(result.status.value, letter)
-        if operation.was_queued:
-            await self._recorder.note_failure(operation, result, ending)
-            return Accepted(record)
-        try:
-            await within(QUEUE_SECONDS, self._recorder.note_failure_now(operation, result, ending))
-        except StorageUnavailable:
-            # It may be queued all the same: what is told now is written over that, before the first replay.
-            await self._recorder.note_failure(
-                operation,
-                Result(status=OperationStatus.REJECTED, error=told, runs_again=True),
-                Ending(error.outcome.value, None),
-            )
-            raise error from None
-        operation.accepted = True
-        return Accepted(await self.accepted(operation))
+        # Where Postgres is away it is written as soon as it is back: 202 is told, so that it may not be dropped.
+        await self._recorder.note_failure(operation, result, Ending(result.status.value, letter))
+        return await self._told_later(operation)
 
     def _life_in_queue(self, hotel: Hotel, write: Write[T]) -> timedelta:
         """Give how long a write may wait: what was promised at a price not long, and never past its own day."""
-        if write.capability not in _SHORT_LIVED:
+        if write.capability not in SHORT_LIVED:
             return timedelta(seconds=self._waits.queue_life)
         life = timedelta(seconds=hotel.options.queue_expiry * self._waits.factor)
         if write.last_day is None:
@@ -241,7 +251,7 @@ class Attempts:
             error,
             counts=operation.absence_counts,
             has_key=operation.may_repeat,
-            now=operation.now,
+            age=operation.now - (operation.doubt_since or operation.now),
             waits=self._waits,
         )
         never_done = result.status is not OperationStatus.UNKNOWN
@@ -251,7 +261,7 @@ class Attempts:
             log.info("operation.seen_absent", operation_id=operation.record.id)
         ending = Ending("not_sent" if never_done else "unknown", letter, clears_steps=never_done)
         await self._recorder.note_failure(operation, result, ending)
-        return Accepted(await self.accepted(operation))
+        return await self._told_later(operation)
 
 
 def _as_never_sent(error: GatewayError) -> GatewayError:
@@ -265,11 +275,10 @@ def _as_never_sent(error: GatewayError) -> GatewayError:
 
 def _may_wait(operation: DurableOperation, error: GatewayError) -> bool:
     """Tell whether a write of which nothing was sent is kept to be sent later."""
-    if operation.only_settles:
-        return False
     if operation.was_queued and isinstance(error, VendorAuthFailed):
         return True  # the hotel's credentials will be put right; the write is not to blame
-    return error.outcome is Outcome.NOT_SENT and (operation.record.queueable or operation.was_queued)
+    is_awaited = operation.record.queueable or operation.was_queued or operation.accepted
+    return error.outcome is Outcome.NOT_SENT and is_awaited
 
 
 def _is_final(error: GatewayError) -> bool:

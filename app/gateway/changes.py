@@ -115,7 +115,7 @@ def checking_in(hotel: Hotel, ref: VendorRef) -> Write[Reservation]:
     state = StateChange(
         Capability.RESERVATION_CHECK_IN,
         lambda connector, ref, op: connector.check_in(ref, op),
-        lambda found: found.status is ReservationStatus.IN_HOUSE,
+        lambda found: _all_rooms(found, ReservationStatus.IN_HOUSE),
     )
     return _state_change(hotel, ref, state)
 
@@ -125,7 +125,7 @@ def checking_out(hotel: Hotel, ref: VendorRef) -> Write[Reservation]:
     state = StateChange(
         Capability.RESERVATION_CHECK_OUT,
         lambda connector, ref, op: connector.check_out(ref, op),
-        lambda found: found.status is ReservationStatus.CHECKED_OUT,
+        lambda found: _all_rooms(found, ReservationStatus.CHECKED_OUT),
     )
     return _state_change(hotel, ref, state)
 
@@ -191,6 +191,12 @@ def _done(hotel: Hotel, value: Reservation, *, before: Reservation | None = None
         people=[Subject(reservation_id=value.id), *(Subject.of(stay.guest) for stay in stays)],
         keep=keep,
     )
+
+
+def _all_rooms(found: Reservation, status: ReservationStatus) -> bool:
+    """Tell whether the stay is in a state with every room that it still has: half a check-in is none."""
+    rooms = [room.status for room in found.rooms if room.status is not ReservationStatus.CANCELLED]
+    return found.status is status and all(room is status for room in rooms)
 
 
 async def _find(connector: PMSAdapter, ref: VendorRef) -> Reservation | None:

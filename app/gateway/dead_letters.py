@@ -19,15 +19,15 @@ from app.gateway.hotels import HotelDirectory
 from app.gateway.invalidation import moved_by
 from app.gateway.record import JOB
 from app.gateway.waits import Waits
+from app.gateway.write import SHORT_LIVED
 from app.store.audit import AuditEntry
 from app.store.cache import Cache
 from app.store.database import Database, UnitOfWork
 from app.store.dead_letters import OPEN, DeadLetter, LetterStatus
-from app.store.operations import OperationRecord, OperationStatus
+from app.store.operation_records import OperationRecord, OperationStatus
 from app.telemetry import context
 
-_PROMISED = frozenset({Capability.RESERVATION_CREATE, Capability.RESERVATION_MODIFY})
-"""What is promised at a price: it expires in the queue."""
+_RUNNING = "the write is running just now; look again in a moment"
 _ENDED = frozenset({OperationStatus.DEAD, OperationStatus.EXPIRED, OperationStatus.REJECTED})
 """Of which it is known that nothing of it is in the PMS."""
 
@@ -107,7 +107,7 @@ class DeadLetterDesk:
         """
         found = await self.get(letter_id, caller)
         hotel = (await self._hotels.get(found.hotel_id, caller, until=until)).hotel
-        seconds = hotel.options.queue_expiry if found.operation in _PROMISED else self._waits.queue_life
+        seconds = hotel.options.queue_expiry if found.operation in SHORT_LIVED else self._waits.queue_life
         async with self._database.unit_of_work() as work:
             letter, operation = await self._held(work, found)
             _require_replayable(letter, operation)
@@ -131,7 +131,7 @@ class DeadLetterDesk:
         async with self._database.unit_of_work() as work:
             letter, operation = await self._held(work, found)
             _require_open(letter)
-            _require_still(letter, operation)
+            await self._require_still(work, letter, operation)
             if operation.is_live:
                 queued = operation.status is OperationStatus.QUEUED
                 left = OperationStatus.WITHDRAWN if queued else OperationStatus.DEAD
@@ -141,6 +141,13 @@ class DeadLetterDesk:
             await work.locks.release(operation.id)
             after = await self._written(work, _Act("dead_letter.abandon", caller, reason), operation, letter)
         return await self._told(after, operation)
+
+    async def _require_still(self, work: UnitOfWork, letter: DeadLetter, operation: OperationRecord) -> None:
+        """Refuse to decide over a write that a worker has in its hands."""
+        fence = await work.now() - timedelta(seconds=self._waits.takeover_after)
+        in_hand = operation.next_attempt_at is None and not operation.handed_over and operation.deadline_at > fence
+        if operation.status is OperationStatus.RUNNING or (operation.status is OperationStatus.UNKNOWN and in_hand):
+            raise _refusal(letter, _RUNNING)
 
     async def resolve(self, letter_id: str, caller: Caller, *, happened: bool, reason: str) -> DeadLetter:
         """Take down what a person found in the PMS of a write of which nobody knew.
@@ -157,6 +164,7 @@ class DeadLetterDesk:
             _require_open(letter)
             if operation.status is not OperationStatus.UNKNOWN:
                 raise _refusal(letter, f"the write is {operation.status}; only what is unknown can be resolved")
+            await self._require_still(work, letter, operation)
             left = OperationStatus.SUCCEEDED if happened else OperationStatus.DEAD
             await work.operations.end(operation.id, of=[OperationStatus.UNKNOWN], status=left)
             if happened:
@@ -254,15 +262,11 @@ def _require_open(letter: DeadLetter) -> None:
         raise _refusal(letter, f"the dead letter is {letter.status} already")
 
 
-def _require_still(letter: DeadLetter, operation: OperationRecord) -> None:
-    if operation.status is OperationStatus.RUNNING:
-        raise _refusal(letter, "the write is running just now; look again in a moment")
-
-
 def _require_replayable(letter: DeadLetter, operation: OperationRecord) -> None:
     """Refuse to send again what may have happened, what happens anyway, and what nobody was promised."""
     _require_open(letter)
-    _require_still(letter, operation)
+    if operation.status is OperationStatus.RUNNING:
+        raise _refusal(letter, _RUNNING)
     if letter.notice:
         raise _refusal(letter, "it only tells of a write that was refused; its client may send it again")
     if letter.status is LetterStatus.RETRYING:

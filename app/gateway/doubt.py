@@ -3,33 +3,33 @@
 The one place where an unknown write may turn into one that is sent again (writes.md, Settling).
 """
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from app.domain.capability import Capability
 from app.domain.errors import CannotBeSeen, GatewayError, NotSeen
 from app.gateway.waits import ABSENCES_NEEDED, Waits
 from app.store.dead_letters import Letter
-from app.store.operations import OperationRecord, OperationStatus, Result
+from app.store.operation_records import OperationRecord, OperationStatus, Result
 
 NEVER_TWICE = frozenset({Capability.RESERVATION_CREATE, Capability.CHARGE_POST})
 """What the machine never sends again without a vendor's key, however sure it is: money and rooms."""
 
 
 def after_doubt(
-    operation: OperationRecord, error: GatewayError, *, counts: bool, has_key: bool, now: datetime, waits: Waits
+    operation: OperationRecord, error: GatewayError, *, counts: bool, has_key: bool, age: timedelta, waits: Waits
 ) -> tuple[Result, Letter | None]:
     """Tell how an attempt that ended in doubt leaves its operation, and the dead letter that says so, if any.
 
-    `counts`: whether not seeing the send means anything by now. `has_key`: whether the vendor honours ours.
+    `counts`: whether not seeing the send means anything by now. `has_key`: whether the vendor honours ours. `age`:
+    for how long nobody has known.
     """
     told = error.as_told()
     absences = operation.absences + int(counts and isinstance(error, NotSeen))
     if absences >= ABSENCES_NEEDED:
         return _never_done(operation, told, has_key=has_key)
-    since = operation.last_sent_at or operation.deadline_at
-    age = (now - since).total_seconds()
-    for_a_person = isinstance(error, CannotBeSeen) or age > waits.settle_life
-    shown = for_a_person or age > waits.doubt_shown_after or operation.dead_letter_id is not None
+    seconds = age.total_seconds()
+    for_a_person = isinstance(error, CannotBeSeen) or seconds > waits.settle_life
+    shown = for_a_person or seconds > waits.doubt_shown_after or operation.dead_letter_id is not None
     result = Result(
         status=OperationStatus.UNKNOWN,
         error=told,

@@ -21,7 +21,7 @@ from app.gateway.locks import Locks
 from app.gateway.patience import within
 from app.gateway.waits import Waits
 from app.store.database import Database, UnitOfWork
-from app.store.operations import OperationRecord
+from app.store.operation_records import OperationRecord
 from app.store.steps import StepEnd, StepStatus
 
 T = TypeVar("T")
@@ -49,8 +49,6 @@ class DurableOperation(Operation):
     owner: str
     was_queued: bool = False
     """Whether it came out of the queue, where it goes again if it can't be sent."""
-    only_settles: bool = False
-    """Whether nothing fresh may be sent: nobody was told that it may still take effect."""
     absence_counts: bool = False
     """Whether not seeing a send now means anything (writes.md, Settling)."""
     now: datetime
@@ -59,6 +57,12 @@ class DurableOperation(Operation):
     """When the first of the sends that may have landed was begun, by the database's clock."""
     accepted: bool = False
     """Whether a caller was told 202."""
+    has_caller: bool = False
+    """Whether somebody waits for it, who is told 202 where it is not known."""
+    is_loaded: bool = False
+    """Whether what earlier attempts did is known."""
+    has_started: bool = False
+    """Whether it is on record that something may have been sent."""
     lost: bool = False
     """Whether another process has taken it over; what this one knows of it is nobody's answer any more."""
     touched: Sequence[Reservation | Stay] = ()
@@ -114,7 +118,7 @@ class DurableOperation(Operation):
 
     async def _clear_steps(self) -> None:
         async with self.database.unit_of_work() as work:
-            await work.steps.clear(self.record.id)
+            await work.steps.clear(self.record.id, owner=self.owner)
 
     async def load(self) -> None:
         """Read what earlier attempts did: what stands, and what may have landed.
@@ -129,6 +133,7 @@ class DurableOperation(Operation):
         self.sends = len(self.doubtful)
         sent_at = [step.started_at for step in steps if step.name in self.doubtful]
         self.doubt_since = min(sent_at, default=None)
+        self.is_loaded = True
 
     @asynccontextmanager
     async def alone(self, name: str, *, until_settled: bool = False) -> AsyncIterator[None]:
@@ -140,11 +145,10 @@ class DurableOperation(Operation):
             yield
 
     async def _started(self, name: str) -> None:
-        if self.only_settles and name not in self.doubtful:
-            raise VendorUnavailable("the gateway was interrupted before this was sent")
         if not await self._note_sending(name, self.reference(name)):
             self.lost = True
             raise OutcomeUnknown("another process has taken this operation over")
+        self.has_started = True
 
     async def _note_sending(self, name: str, reference: str) -> bool:
         if not self._unwritten:
@@ -193,23 +197,28 @@ class OperationFactory:
         self._clock = clock
         self._waits = waits
         self._locks = Locks(database, clock, waits)
-        self.owner = f"{os.getpid()}-{uuid4().hex[:12]}"
+
+    @staticmethod
+    def new_owner() -> str:
+        """Give the name of one attempt: what an earlier one of this very process still has to say is not its word."""
+        return f"{os.getpid()}-{uuid4().hex[:12]}"
 
     def budget(self, profile: VendorProfile) -> timedelta:
         """Give the time that one attempt at a write has of its own."""
         return self._waits.of_vendor(profile.write_budget)
 
-    def make(self, record: OperationRecord, budget: float, *, now: datetime | None = None) -> DurableOperation:
-        """Make an operation out of what is stored of it; it may send for `budget` seconds from now.
+    def make(self, record: OperationRecord, *, not_after: float, now: datetime | None = None) -> DurableOperation:
+        """Make the operation of an attempt that owns what is stored; no send is opened after `not_after`.
 
-        `now` is the database's instant; None stands for that of its last change.
+        `not_after` are monotonic seconds, reckoned from before the attempt was committed. `now` is the database's
+        instant; None stands for that of the last change.
         """
         return DurableOperation(
             id=record.id,
-            not_after=self._clock.monotonic() + budget,
+            not_after=not_after,
             record=record,
             database=self._database,
             locks=self._locks,
-            owner=self.owner,
+            owner=record.owner or "",
             now=now or record.updated_at,
         )

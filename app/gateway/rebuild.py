@@ -49,12 +49,17 @@ _MADE_AGAIN: Mapping[Capability, Callable[[Hotel, Stored], Write[Any]]] = {
 }
 
 
-def made_again(hotel: Hotel, kind: Capability, payload: Mapping[str, Any], *, version: str | None) -> Write[Any]:
+def made_again(
+    hotel: Hotel, kind: Capability, payload: Mapping[str, Any], *, base: str | None = None, theirs: str | None = None
+) -> Write[Any]:
     """Give the write that `payload` was stored of.
 
-    `version` is what the reservation has to be at, where the caller named none of its own.
+    `base` is the version that the reservation has to be at, where the caller named none of its own; `theirs` the one
+    that a person has seen who has it sent all the same.
     """
     named = payload["if_match"]
-    if version is not None and named is None:
-        named = f'"{version}"'
+    if theirs is not None:
+        named = f'"{theirs}"'
+    elif base is not None and named is None:
+        named = f'"{base}"'
     return _MADE_AGAIN[kind](hotel, Stored(VendorRef(payload["target"] or ""), payload["body"], named))

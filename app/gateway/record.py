@@ -11,6 +11,7 @@ from pydantic import BaseModel
 from app.domain.capability import Capability
 from app.domain.event import EventType
 from app.domain.hotel import Hotel
+from app.domain.ids import OperationId
 from app.domain.reservation import Reservation
 from app.domain.stay import Stay
 from app.gateway.bookkeeper import Bookkeeper
@@ -23,7 +24,7 @@ from app.store.cache import Cache
 from app.store.database import Database, UnitOfWork
 from app.store.dead_letters import Letter
 from app.store.milestones import Success
-from app.store.operations import LIVE, Result
+from app.store.operation_records import LIVE, OperationStatus, Result
 from app.store.subjects import Subject
 from app.telemetry import metrics
 
@@ -109,19 +110,14 @@ class Recorder:
             self._invalidations.note_moved(operation.invalidation)
         return written
 
-    async def note_failure(self, operation: DurableOperation, result: Result, ending: Ending) -> None:
-        """Write down that an operation did not succeed, or that nobody knows yet; later where Postgres is away."""
-        await self._bookkeeper.write(ending.outcome, lambda: self._write_failure(operation, result, ending))
-        await self.show_pending(operation)
+    async def note_failure(self, operation: DurableOperation, result: Result, ending: Ending) -> bool:
+        """Write down that an operation did not succeed, or that nobody knows yet.
 
-    async def note_failure_now(self, operation: DurableOperation, result: Result, ending: Ending) -> None:
-        """Write the same down at once.
-
-        Raises:
-            StorageUnavailable: Postgres is away, and whether it is written is not known.
+        Gives whether it is written by now, or will be as soon as Postgres is back.
         """
-        await self._write_failure(operation, result, ending)
+        written = await self._bookkeeper.write(ending.outcome, lambda: self._write_failure(operation, result, ending))
         await self.show_pending(operation)
+        return written
 
     async def _write_failure(self, operation: DurableOperation, result: Result, ending: Ending) -> None:
         """Write status, dead letter, audit and the next job in one transaction; once, however often it is tried."""
@@ -129,14 +125,16 @@ class Recorder:
         async with self._database.unit_of_work() as work:
             await operation.write_steps(work)
             if not await work.operations.finish(record.id, owner=operation.owner, result=result):
-                operation.lost = True
+                operation.lost = not await work.operations.is_so(record.id, owner=operation.owner, status=result.status)
                 return
             if ending.clears_steps:
                 await work.steps.clear(record.id)
+            if ending.clears_steps or not operation.is_resumed:
+                await work.steps.forget_readings(record.id)
             await self._park(work, operation, result, ending.letter)
-            if result.status not in LIVE:
+            if result.status is not OperationStatus.UNKNOWN:
                 await work.locks.release(record.id)
-            elif result.next_in is not None:
+            if result.next_in is not None:
                 await work.enqueue(JOB, about=record.id, delay=result.next_in)
             if result.status is not record.status or not operation.is_resumed:
                 await self._audit(work, operation, ending.outcome)
@@ -155,12 +153,12 @@ class Recorder:
         letter_id = await work.dead_letters.put(record, letter)
         await work.operations.link(record.id, dead_letter_id=letter_id)
 
-    async def forget(self, operation: DurableOperation) -> None:
+    async def forget(self, operation_id: OperationId, *, owner: str) -> None:
         """Drop an operation of which nothing was sent, so that its key is free for any request."""
 
         async def work() -> None:
             async with self._database.unit_of_work() as unit:
-                await unit.operations.forget(operation.record.id, owner=operation.owner)
+                await unit.operations.forget(operation_id, owner=owner)
 
         await self._bookkeeper.write("forgotten", work)
 

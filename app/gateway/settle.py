@@ -8,9 +8,10 @@ from datetime import timedelta
 import structlog
 
 from app.core.adapter import PMSAdapter
+from app.core.clock import Clock
 from app.core.connectors import ConnectorCache, Registration
 from app.domain.capability import Capability
-from app.domain.errors import GatewayError
+from app.domain.errors import GatewayError, StorageUnavailable
 from app.domain.ids import OperationId
 from app.gateway.attempts import Attempts
 from app.gateway.hotels import HotelDirectory
@@ -18,9 +19,10 @@ from app.gateway.operation import DurableOperation, OperationFactory
 from app.gateway.rebuild import made_again
 from app.gateway.record import JOB
 from app.gateway.waits import Waits
-from app.gateway.write import Write
+from app.gateway.write import LAST_ONE_COUNTS, Write
 from app.store.database import Database
-from app.store.operations import OperationRecord, OperationStatus, TakenOver
+from app.store.dead_letters import LetterStatus
+from app.store.operation_records import OperationRecord, TakenOver
 from app.telemetry import context
 
 log = structlog.get_logger()
@@ -37,6 +39,7 @@ class Settling:
         connectors: ConnectorCache,
         operations: OperationFactory,
         attempts: Attempts,
+        clock: Clock,
         waits: Waits,
     ) -> None:
         self._database = database
@@ -44,6 +47,7 @@ class Settling:
         self._connectors = connectors
         self._operations = operations
         self._attempts = attempts
+        self._clock = clock
         self._waits = waits
 
     async def sweep(self) -> int:
@@ -71,17 +75,18 @@ class Settling:
         registration = await self._hotels.of_operation(found.hotel_id)
         async with self._connectors.lease(registration) as connector:
             budget = self._operations.budget(connector.profile)
+            not_after = self._clock.monotonic() + budget.total_seconds()
             async with self._database.unit_of_work() as work:
                 taken = await work.operations.take_over(
                     operation_id,
-                    owner=self._operations.owner,
+                    owner=self._operations.new_owner(),
                     budget=budget,
                     takeover_after=timedelta(seconds=self._waits.takeover_after),
                 )
             if taken is None:
                 await self._come_back(found)
                 return
-            operation = self._operations.make(taken.operation, budget.total_seconds(), now=taken.now)
+            operation = self._operations.make(taken.operation, not_after=not_after, now=taken.now)
             with context.about(operation=found.kind, hotel_id=found.hotel_id, operation_id=found.id):
                 await self._go_on(registration, connector, taken, operation)
 
@@ -98,23 +103,45 @@ class Settling:
         self, registration: Registration, connector: PMSAdapter, taken: TakenOver, operation: DurableOperation
     ) -> None:
         await operation.load()
-        operation.was_queued = taken.was is OperationStatus.QUEUED
-        if taken.is_expired:
-            await self._attempts.expire(operation)
-            return
-        if not operation.was_queued:
-            if not operation.accepted and not operation.is_resumed:
-                await self._attempts.interrupted(registration, operation)
-                return
-            operation.only_settles = not operation.accepted
+        operation.was_queued = taken.was_queued
+        if operation.is_resumed:
             operation.may_repeat = _keys_are_known(connector, taken, operation)
             operation.absence_counts = await self._absence_counts(connector, taken, operation)
-        write = await self._write_of(registration, operation)
-        operation.touched = write.touched
+        elif await self._ended(registration, taken, operation):
+            return
         try:
+            write = await self._write_of(registration, operation)
+            operation.touched = write.touched
             await self._attempts.run(registration, write, operation)
+        except StorageUnavailable:
+            raise
         except GatewayError as error:
             log.info("operation.refused_later", code=error.code, outcome=error.outcome.value)
+        except Exception:
+            log.exception("operation.beyond_us", operation_id=operation.record.id)
+            await self._attempts.hand_over(operation)
+
+    async def _ended(self, registration: Registration, taken: TakenOver, operation: DurableOperation) -> bool:
+        """End an operation of which nothing was sent, where it is too late for it, or nobody counts on it."""
+        if not operation.accepted and not taken.was_queued:
+            await self._attempts.interrupted(registration, operation)
+        elif taken.is_expired:
+            await self._attempts.expire(operation)
+        elif await self._is_overtaken(operation):
+            await self._attempts.overtaken(operation)
+        else:
+            return False
+        return True
+
+    async def _is_overtaken(self, operation: DurableOperation) -> bool:
+        """Tell whether sending it now would undo what was done later; a person who sends it again knows that."""
+        record = operation.record
+        if record.kind not in LAST_ONE_COUNTS:
+            return False
+        async with self._database.unit_of_work() as work:
+            letter = await work.dead_letters.of(record.id)
+            by_a_person = letter is not None and letter.status is LetterStatus.RETRYING
+            return not by_a_person and await work.operations.is_overtaken(record)
 
     async def _absence_counts(self, connector: PMSAdapter, taken: TakenOver, operation: DurableOperation) -> bool:
         """Tell whether not seeing a send would mean anything: late enough, and in lists that show something newer.
@@ -134,13 +161,18 @@ class Settling:
 
     async def _write_of(self, registration: Registration, operation: DurableOperation) -> Write[object]:
         """Make the write again; a queued change is meant for what the reservation was when it was queued."""
-        record, version = operation.record, None
+        record, base, theirs = operation.record, None, None
         if operation.was_queued and record.kind is Capability.RESERVATION_MODIFY:
             async with self._database.unit_of_work() as work:
                 letter = await work.dead_letters.of(record.id)
-            known = letter and (letter.theirs or letter.base)  # who has it sent again has seen theirs
-            version = known["version"] if known else None
-        return made_again(registration.hotel, record.kind, record.payload, version=version)
+            base, theirs = (letter.base, letter.theirs) if letter else (None, None)
+        return made_again(
+            registration.hotel,
+            record.kind,
+            record.payload,
+            base=base and base["version"],
+            theirs=theirs and theirs["version"],
+        )
 
 
 def _keys_are_known(connector: PMSAdapter, taken: TakenOver, operation: DurableOperation) -> bool:

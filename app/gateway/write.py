@@ -15,7 +15,7 @@ from app.domain.stay import Stay
 from app.gateway.callers import Caller
 from app.gateway.reads import Notice
 from app.gateway.record import Done
-from app.store.operations import OperationRecord
+from app.store.operation_records import OperationRecord
 from app.store.subjects import Subject
 
 T = TypeVar("T")
@@ -31,6 +31,13 @@ QUEUED_KINDS = frozenset(
     }
 )
 """What is done later where it can't be sent now, without being asked for it; all else needs `Prefer`."""
+
+SHORT_LIVED = frozenset({Capability.RESERVATION_CREATE, Capability.RESERVATION_MODIFY})
+"""What is promised at a price: it expires in the queue."""
+LAST_ONE_COUNTS = frozenset(
+    {Capability.RESERVATION_CHECKOUT_TIME, Capability.GUEST_PREFERENCES, Capability.ROOM_STATUS_SET}
+)
+"""What sets a state: an older one that is still queued must not undo a newer one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,6 +7,7 @@ changes nothing about them.
 import asyncio
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 from typing import TypeVar
 from uuid import uuid4
 
@@ -25,11 +26,11 @@ from app.domain.ids import OperationId
 from app.gateway.attempts import Attempts
 from app.gateway.operation import DurableOperation, OperationFactory
 from app.gateway.reads import Notice, Reads
-from app.gateway.record import Recorder
+from app.gateway.record import Ending, Recorder
 from app.gateway.write import QUEUED_KINDS, Accepted, Order, Settled, Write
 from app.store.crypto import IdempotencyHasher
 from app.store.database import Database
-from app.store.operations import Intent, OperationRecord, OperationStatus
+from app.store.operation_records import Intent, OperationRecord, OperationStatus, Result
 from app.store.subjects import Subject
 from app.telemetry import context
 
@@ -73,17 +74,22 @@ class Writes:
         self._reads.require(registration, write.capability)
         async with self._connectors.lease(registration) as connector:
             own = self._operations.budget(connector.profile).total_seconds()
-            budget = max(own, order.until - self._clock.monotonic())
+        now = self._clock.monotonic()  # before the commit: no send is opened after the deadline that is stored
+        budget = max(own, order.until - now)
         record, fresh = await self._begin(registration, write, order, budget)
         if not fresh:
-            return self._told_before(record)
-        operation = self._operations.make(record, budget)
+            return self._as_preferred(await self._told_before(record), order)
+        operation = self._operations.make(record, not_after=now + budget)
+        operation.has_caller = True
         operation.touched = write.touched
         with context.about(operation=write.capability, hotel_id=registration.hotel.id, operation_id=record.id):
-            task = asyncio.create_task(self._run(registration, write, operation))
+            task = asyncio.create_task(self._attempts.run(registration, write, operation))
         self._running.add(task)
         task.add_done_callback(self._running.discard)
-        outcome = await self._wait(task, operation, order)
+        return self._as_preferred(await self._wait(task, operation, order), order)
+
+    @staticmethod
+    def _as_preferred(outcome: Settled | Accepted, order: Order) -> Settled | Accepted:
         return replace(outcome, preference=order.preference) if isinstance(outcome, Accepted) else outcome
 
     async def aclose(self) -> None:
@@ -100,18 +106,19 @@ class Writes:
         left = order.until - self._clock.monotonic()
         if left <= 0:
             raise DeadlineExceeded("the time for this ended before it could begin")
-        task = asyncio.create_task(self._begun(registration.hotel, write, order, timedelta(seconds=budget)))
+        intent = self._intent(registration.hotel, write, order, timedelta(seconds=budget))
+        task = asyncio.create_task(self._begun(intent))
         done, _ = await asyncio.wait({task}, timeout=left)
-        if not done:
-            # It may still be committed; nobody was told of it then, and its key has to stay free.
-            task.add_done_callback(self._drop)
-            raise StorageUnavailable("the gateway's database does not answer in time")
-        return task.result()
+        if done and not isinstance(task.exception(), StorageUnavailable):
+            return task.result()
+        # It may still be committed, or have been; nobody was told of it then, and its key has to stay free.
+        if done:
+            self._drop(intent, task)
+        else:
+            task.add_done_callback(partial(self._drop, intent))
+        raise StorageUnavailable("the gateway's database does not answer in time")
 
-    async def _begun(
-        self, hotel: Hotel, write: Write[T], order: Order, budget: timedelta
-    ) -> tuple[OperationRecord, bool]:
-        intent = self._intent(hotel, write, order, budget)
+    async def _begun(self, intent: Intent) -> tuple[OperationRecord, bool]:
         fresh = await self._database.milestones.begin(intent)
         if fresh is not None:
             return fresh, True
@@ -123,7 +130,7 @@ class Writes:
                 raise IdempotencyKeyReused("this Idempotency-Key was used for another request")
             if not begun.operation.runs_again:
                 return begun.operation, False
-            again = await work.operations.run_again(begun.operation.id, owner=self._operations.owner, budget=budget)
+            again = await work.operations.run_again(begun.operation.id, intent)
         return (again, True) if again else (await self.find(begun.operation.id), False)
 
     def _intent(self, hotel: Hotel, write: Write[T], order: Order, budget: timedelta) -> Intent:
@@ -141,7 +148,7 @@ class Writes:
             route=order.route,
             key_hash=key_hash or None,
             fingerprint=fingerprint,
-            owner=self._operations.owner,
+            owner=self._operations.new_owner(),
             budget=budget,
             queueable=order.preference is not None or write.capability in QUEUED_KINDS,
             payload={"target": write.target, "if_match": order.if_match, "body": order.body},
@@ -149,13 +156,25 @@ class Writes:
             correlation_id=context.current("correlation_id"),
         )
 
-    def _drop(self, begun: asyncio.Task[tuple[OperationRecord, bool]]) -> None:
-        """Forget an intent that was committed after its caller had been told that it was not."""
-        if begun.cancelled() or begun.exception() is not None or not begun.result()[1]:
+    def _drop(self, intent: Intent, begun: asyncio.Task[tuple[OperationRecord, bool]]) -> None:
+        """Forget an intent that was, or may have been, committed after its caller had been told that it was not."""
+        if begun.cancelled():
             return
-        task = asyncio.create_task(self._recorder.forget(self._operations.make(begun.result()[0], 0.0)))
+        known = None if begun.exception() else begun.result()
+        if known is not None and known[1] and known[0].id != intent.id:
+            work = self._leave_as_it_was(known[0])
+        else:
+            work = self._recorder.forget(intent.id, owner=intent.owner)
+        task = asyncio.create_task(work)
         self._dropping.add(task)
         task.add_done_callback(self._dropping.discard)
+
+    async def _leave_as_it_was(self, again: OperationRecord) -> None:
+        """Let an operation that was taken up again, for nobody, wait for its key once more."""
+        error = StorageUnavailable("the gateway's database did not answer in time").as_told()
+        result = Result(status=OperationStatus.REJECTED, error=error, runs_again=True)
+        operation = self._operations.make(again, not_after=float("-inf"))
+        await self._recorder.note_failure(operation, result, Ending("not_sent"))
 
     async def find(self, operation_id: str, *, client: str | None = None) -> OperationRecord:
         """Give an operation, of one client only where one is named.
@@ -169,13 +188,6 @@ class Writes:
             raise UnknownResource("there is no such operation")
         return record
 
-    async def _run(
-        self, registration: Registration, write: Write[T], operation: DurableOperation
-    ) -> Settled | Accepted:
-        if operation.record.attempts > 1:
-            await operation.load()
-        return await self._attempts.run(registration, write, operation)
-
     async def _wait(
         self, task: asyncio.Task[Settled | Accepted], operation: DurableOperation, order: Order
     ) -> Settled | Accepted:
@@ -183,10 +195,12 @@ class Writes:
         done, _ = await asyncio.wait({task}, timeout=max(0.0, until - self._clock.monotonic()))
         if done or operation.give_up_waiting():
             return await task  # what was not sent yet cannot be sent any more, and ends now
+        operation.accepted = True  # before anything is waited for: from now on it may not be forgotten
         await self._recorder.show_pending(operation)
-        return Accepted(await self._attempts.accepted(operation))
+        accepted = await self._attempts.accepted(operation)
+        return await task if accepted is None else Accepted(accepted)
 
-    def _told_before(self, record: OperationRecord) -> Settled | Accepted:
+    async def _told_before(self, record: OperationRecord) -> Settled | Accepted:
         """Answer a repeat as the first was, or as the operation stands now."""
         match record.status:
             case OperationStatus.SUCCEEDED if record.answer is not None:
@@ -205,7 +219,7 @@ class Writes:
                 error.extra |= {"operation_id": record.id}
                 raise error
             case _:
-                return Accepted(record)
+                return Accepted(await self._attempts.repeated(record))
 
 
 def _reservation_of(write: Write[T]) -> list[Subject]:

@@ -162,6 +162,9 @@ class Cache:
 
     async def _move(self, names: Sequence[str], seconds: float) -> None:
         async def send() -> None:
+            if len(names) == 1:
+                await self._redis.set(names[0], secrets.token_bytes(16), ex=_GENERATION_SECONDS)
+                return
             async with self._redis.pipeline(transaction=False) as pipe:
                 for name in names:
                     pipe.set(name, secrets.token_bytes(16), ex=_GENERATION_SECONDS)

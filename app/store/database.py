@@ -173,8 +173,9 @@ class Database:
             },
         )
         replace_lost(self.engine.sync_engine)
-        self._alone = Alone(self.engine)
-        self.milestones = Milestones(self._alone, keys)
+        self.alone = Alone(self.engine)
+        """Runs constant statements, each a transaction of its own."""
+        self.milestones = Milestones(self.alone, keys)
         """The moments of writes, each a transaction of its own: committed when it has returned."""
 
     @asynccontextmanager
@@ -196,7 +197,7 @@ class Database:
         Raises:
             StorageUnavailable: Postgres cannot be reached.
         """
-        row = await self._alone.first(_NEXT_READ, {})
+        row = await self.alone.first(_NEXT_READ, {})
         assert row is not None, "a sequence always has a next number"  # noqa: S101 - for the type checker
         return int(row[0])
 

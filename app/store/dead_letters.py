@@ -26,7 +26,7 @@ from sqlalchemy.dialects.postgresql import insert
 from app.domain.capability import Capability
 from app.domain.ids import OperationId
 from app.store.crypto import DecryptionFailed
-from app.store.operations import OperationRecord
+from app.store.operation_records import OperationRecord
 from app.store.repository import Repository
 from app.store.tables import DeadLetterRow, OperationRow
 

@@ -15,7 +15,8 @@ from app.domain.event import EventType
 from app.domain.ids import OperationId
 from app.store.audit import AuditEntry
 from app.store.crypto import RowCipher
-from app.store.operations import BEGIN, KEY_LIFETIME, Intent, OperationRecord, begun_now, intent_values
+from app.store.operation_records import Intent, OperationRecord
+from app.store.operations import BEGIN, KEY_LIFETIME, begun_now, intent_values
 from app.store.repository import StoreKeys
 from app.store.statements import Constant, Door
 from app.store.steps import START, StepEnd, start_values

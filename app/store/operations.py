@@ -4,10 +4,9 @@ Who runs an operation is its `owner`; every change of a running one names the ow
 another process has taken over meanwhile.
 """
 
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Collection, Mapping
+from dataclasses import fields
 from datetime import datetime, timedelta
-from enum import StrEnum
 from typing import Any, cast
 from uuid import UUID
 
@@ -18,6 +17,7 @@ from app.domain.capability import Capability
 from app.domain.errors import StorageUnavailable
 from app.domain.ids import OperationId
 from app.store.crypto import RowCipher
+from app.store.operation_records import LIVE, Begun, Intent, OperationRecord, OperationStatus, Result, TakenOver
 from app.store.repository import Repository
 from app.store.statements import Constant
 from app.store.tables import OperationRow
@@ -26,21 +26,6 @@ KEY_LIFETIME = timedelta(days=7)
 _SEALED = ("payload", "answer", "error")
 
 
-class OperationStatus(StrEnum):
-    """Where a write stands."""
-
-    RUNNING = "running"
-    QUEUED = "queued"
-    UNKNOWN = "unknown"
-    SUCCEEDED = "succeeded"
-    REJECTED = "rejected"
-    DEAD = "dead"
-    EXPIRED = "expired"
-    WITHDRAWN = "withdrawn"
-
-
-LIVE = frozenset({OperationStatus.RUNNING, OperationStatus.QUEUED, OperationStatus.UNKNOWN})
-"""Not settled: such a write may still take effect."""
 _LIVE = [status.value for status in LIVE]
 _TABLE = cast("Table", OperationRow.__table__)
 # Made once: each write begins so.
@@ -57,121 +42,6 @@ _OWNED = (
     .where(_TABLE.c.id == bindparam("operation"), _TABLE.c.owner == bindparam("owned_by"), _TABLE.c.status.in_(_LIVE))
     .with_for_update()
 )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Intent:
-    """A write to be stored before it is sent.
-
-    `payload` is the parsed request as JSON; `target` the vendor's id of what it is about, where there is
-    one; `route` the route's template, as paths name guests. `budget` is the operation's own time.
-    """
-
-    id: OperationId
-    hotel_id: str
-    client: str
-    kind: Capability
-    target: str | None
-    method: str
-    route: str
-    key_hash: bytes | None
-    fingerprint: bytes
-    owner: str
-    budget: timedelta
-    payload: Any
-    queueable: bool = False
-    """Whether it may be done later, when it can't be sent now."""
-    subjects: Sequence[bytes] = ()
-    correlation_id: str | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OperationRecord:
-    """A write as stored.
-
-    `runs_again`: nothing was sent, and a repeat of its key runs it once more. `accepted_at`: since when a
-    caller has been told 202. `queueable`: it may be done later. `absences`: how often it was looked for in the
-    PMS, not found, and that counts; `looks`: how often at all. `handed_over`: it is for a person to decide.
-    """
-
-    id: OperationId
-    hotel_id: str
-    client: str
-    kind: Capability
-    target: str | None
-    method: str
-    route: str
-    fingerprint: bytes
-    status: OperationStatus
-    runs_again: bool = False
-    queueable: bool
-    handed_over: bool = False
-    absences: int = 0
-    looks: int = 0
-    owner: str | None
-    deadline_at: datetime
-    last_sent_at: datetime | None = None
-    attempts: int
-    payload: Any
-    answer_status: int | None = None
-    answer: Any = None
-    error: Any = None
-    correlation_id: str | None
-    subjects: tuple[bytes, ...]
-    created_at: datetime
-    updated_at: datetime
-    accepted_at: datetime | None = None
-    settled_at: datetime | None = None
-    expires_at: datetime | None = None
-    next_attempt_at: datetime | None = None
-    dead_letter_id: UUID | None = None
-
-    @property
-    def is_live(self) -> bool:
-        """Whether it may still take effect."""
-        return self.status in LIVE
-
-
-@dataclass(frozen=True, slots=True)
-class Begun:
-    """What beginning an intent met: a fresh operation, or the one that its key stands for already."""
-
-    operation: OperationRecord
-    created: bool
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Result:
-    """How an attempt left the operation. `answer` and `error` are JSON: the body told, the problem told.
-
-    `target` and `subjects` add what is only known now, such as the id of a reservation that was created.
-    `next_in` is when the machine goes on with it, `expires_in` until when it may; both from now, by the
-    database's clock. None keeps what is there.
-    """
-
-    status: OperationStatus
-    answer_status: int | None = None
-    answer: Any = None
-    error: Any = None
-    runs_again: bool = False
-    target: str | None = None
-    subjects: Sequence[bytes] = ()
-    next_in: timedelta | None = None
-    expires_in: timedelta | None = None
-    absences: int | None = None
-    handed_over: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class TakenOver:
-    """An operation that the caller owns from now on, as it is and as it was found."""
-
-    operation: OperationRecord
-    was: OperationStatus
-    is_expired: bool
-    """Whether it waited in the queue past its time."""
-    now: datetime
-    """The database's instant at which it was taken."""
 
 
 _INTENT_COLUMNS = tuple(field.name for field in fields(Intent))
@@ -238,17 +108,26 @@ class Operations(Repository):
         # Inserting met a holder of the key and reading did not, three times over: keys that expire as we look.
         raise StorageUnavailable("the idempotency key is changing hands; repeat the request")
 
-    async def run_again(self, operation_id: OperationId, *, owner: str, budget: timedelta) -> OperationRecord | None:
-        """Take up an operation of which nothing was sent; nothing where somebody else was faster."""
+    async def run_again(self, operation_id: OperationId, intent: Intent) -> OperationRecord | None:
+        """Take up an operation of which nothing was sent, as it is asked for now; nothing where another was faster."""
         statement = (
             update(OperationRow)
             .where(OperationRow.id == UUID(operation_id), OperationRow.runs_again)
             .values(
                 status=OperationStatus.RUNNING.value,
                 runs_again=False,
-                owner=owner,
-                deadline_at=func.now() + budget,
+                queueable=intent.queueable,
+                correlation_id=intent.correlation_id,
+                owner=intent.owner,
+                deadline_at=func.now() + intent.budget,
                 attempts=OperationRow.attempts + 1,
+                replays=0,
+                looks=0,
+                absences=0,
+                handed_over=False,
+                last_sent_at=None,
+                next_attempt_at=None,
+                expires_at=None,
                 answer_status=None,
                 answer=None,
                 error=None,
@@ -289,10 +168,28 @@ class Operations(Repository):
         }
         if result.expires_in is not None:
             values["expires_at"] = func.now() + result.expires_in
-        if not settled:
+        if result.status is OperationStatus.QUEUED:
             values["accepted_at"] = func.coalesce(OperationRow.accepted_at, func.now())
         await self._session.execute(update(_TABLE).where(_TABLE.c.id == row.id).values(values))
         return True
+
+    async def is_so(self, operation_id: OperationId, *, owner: str, status: OperationStatus) -> bool:
+        """Tell whether this very owner has left the operation so: whether its word is written already."""
+        query = select(OperationRow.id).where(
+            OperationRow.id == UUID(operation_id), OperationRow.owner == owner, OperationRow.status == status.value
+        )
+        return await self._session.scalar(query) is not None
+
+    async def is_overtaken(self, operation: OperationRecord) -> bool:
+        """Tell whether a later write of the same kind to the same thing was done before this one."""
+        query = select(OperationRow.id).where(
+            OperationRow.hotel_id == operation.hotel_id,
+            OperationRow.kind == operation.kind.value,
+            OperationRow.target == operation.target,
+            OperationRow.status == OperationStatus.SUCCEEDED.value,
+            OperationRow.created_at > operation.created_at,
+        )
+        return await self._session.scalar(query.limit(1)) is not None
 
     async def due(self, *, takeover_after: timedelta, limit: int = 1_000) -> list[OperationId]:
         """Give the live operations that somebody has to go on with now, the longest waiting first."""
@@ -322,10 +219,11 @@ class Operations(Repository):
             return None
         was = OperationStatus(row.status)
         queued = was is OperationStatus.QUEUED
+        was_queued = row.expires_at is not None  # also where a worker died at it
         last_sent_at = func.greatest(OperationRow.last_sent_at, OperationRow.deadline_at)
         died = row.next_attempt_at is None and row.last_sent_at is not None
         now = (await self._session.execute(select(func.now()))).scalar_one()
-        is_expired = queued and row.expires_at is not None and row.expires_at <= now
+        is_expired = row.expires_at is not None and row.expires_at <= now
         statement = (
             update(OperationRow)
             .where(OperationRow.id == row.id)
@@ -336,13 +234,14 @@ class Operations(Repository):
                 last_sent_at=last_sent_at if died else OperationRow.last_sent_at,
                 next_attempt_at=None,
                 attempts=OperationRow.attempts + int(queued),
+                replays=OperationRow.replays + int(queued),
                 looks=OperationRow.looks + int(not queued),
                 updated_at=func.now(),
             )
             .returning(OperationRow)
         )
         taken = await self._session.scalar(statement, execution_options={"populate_existing": True})
-        return None if taken is None else TakenOver(self._record(taken), was, is_expired, now)
+        return None if taken is None else TakenOver(self._record(taken), was, was_queued, is_expired, now)
 
     async def end(
         self, operation_id: OperationId, *, of: Collection[OperationStatus], status: OperationStatus
@@ -375,7 +274,14 @@ class Operations(Repository):
         await self._session.execute(
             update(OperationRow)
             .where(OperationRow.id == UUID(operation_id))
-            .values(attempts=0, absences=0, queueable=True, expires_at=func.now() + expires_in)
+            .values(
+                replays=0,
+                absences=0,
+                looks=0,
+                last_sent_at=None,
+                queueable=True,
+                expires_at=func.now() + expires_in,
+            )
         )
 
     async def link(self, operation_id: OperationId, *, dead_letter_id: UUID) -> None:
@@ -385,12 +291,14 @@ class Operations(Repository):
         )
 
     async def forget(self, operation_id: OperationId, *, owner: str) -> None:
-        """Drop an intent of which nothing was sent, so that its key is free for any request."""
+        """Drop an intent of which nothing was sent nor told, so that its key is free for any request."""
         await self._session.execute(
             delete(OperationRow).where(
                 OperationRow.id == UUID(operation_id),
                 OperationRow.owner == owner,
                 OperationRow.status == OperationStatus.RUNNING.value,
+                OperationRow.accepted_at.is_(None),
+                OperationRow.attempts == 1,
             )
         )
 
@@ -424,6 +332,7 @@ class Operations(Repository):
             .where(
                 OperationRow.hotel_id == hotel_id,
                 OperationRow.target.in_(targets),
+                or_(OperationRow.kind.startswith("reservation."), OperationRow.kind.startswith("charge.")),
                 OperationRow.status.in_(_LIVE),
             )
             .order_by(OperationRow.created_at, OperationRow.id)

@@ -15,7 +15,6 @@ from sqlalchemy.dialects.postgresql import asyncpg as dialect
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
-from sqlalchemy.pool import PoolProxiedConnection
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.util import greenlet_spawn
 
@@ -76,25 +75,32 @@ class Alone:
         """
         text, names = constant.compiled
         try:
-            pooled = await self.engine.raw_connection()
-            try:
-                found = await _driver(pooled).fetchrow(text, *[values[name] for name in names])
-            except BaseException as error:
-                if not isinstance(error, asyncpg.PostgresError):  # cut off half-way: nobody knows what it is doing now
-                    await greenlet_spawn(pooled.invalidate)
-                raise
-            finally:
-                await greenlet_spawn(pooled.close)
+            found = await self._first(text, [values[name] for name in names])
         except Exception as error:
             if not means_away(error):
                 raise
             raise StorageUnavailable("the gateway's database cannot be reached") from error
+        return found
+
+    async def _first(self, text: str, values: Sequence[Any]) -> Sequence[Any] | None:
+        pooled = await self.engine.raw_connection()
+        driver: Any = pooled.driver_connection  # asyncpg's own, which commits a statement where nothing was begun
+        try:
+            found = await driver.fetchrow(text, *values)
+        except BaseException as error:
+            if isinstance(error, asyncpg.InterfaceError) and driver.is_closed():
+                raise ConnectionError("the connection was lost") from error
+            if not isinstance(error, asyncpg.PostgresError):  # cut off half-way: nobody knows what it is doing now
+                await greenlet_spawn(pooled.invalidate)
+            raise
+        finally:
+            pooled.close()  # nothing was begun that would have to be ended, so that it awaits nothing
         return cast("Sequence[Any] | None", found)  # asyncpg's record is one
 
 
 def means_away(error: Exception) -> bool:
     """Tell whether an error of SQLAlchemy's, asyncpg's or the system's means that Postgres is away or was lost."""
-    if isinstance(error, OSError | TimeoutError | PoolTimeout | asyncpg.InterfaceError):
+    if isinstance(error, OSError | TimeoutError | PoolTimeout):
         return True
     if isinstance(error, DBAPIError) and error.connection_invalidated:
         return True
@@ -104,8 +110,3 @@ def means_away(error: Exception) -> bool:
 
 def _dialect() -> Any:
     return dialect.dialect()  # type: ignore[no-untyped-call]
-
-
-def _driver(pooled: PoolProxiedConnection) -> Any:
-    """Give asyncpg's own connection, which runs a statement as a transaction where none was begun."""
-    return pooled.driver_connection

@@ -6,13 +6,14 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import func, select, text, update
+from sqlalchemy import delete, func, select, text, update
 
+from app.core.operation import READING
 from app.domain.ids import OperationId
 from app.store.crypto import RowCipher
 from app.store.repository import Repository
 from app.store.statements import Constant
-from app.store.tables import OperationStepRow
+from app.store.tables import OperationRow, OperationStepRow
 
 _SENDING = """
 WITH sending AS (
@@ -27,7 +28,8 @@ START = Constant(
         + """, noted AS (
     INSERT INTO operation_steps AS step (operation_id, name, reference, status, undoable)
     SELECT id, CAST(:name AS text), CAST(:reference AS text), 'running', CAST(:undoable AS boolean) FROM sending
-    ON CONFLICT (operation_id, name) DO UPDATE SET status = 'running', attempts = step.attempts + 1, finished_at = NULL
+    ON CONFLICT (operation_id, name) DO UPDATE SET status = 'running', attempts = step.attempts + 1, finished_at = NULL,
+        started_at = CASE WHEN step.status IN ('running', 'unknown') THEN step.started_at ELSE now() END
     WHERE step.status <> 'done'
 )
 SELECT id FROM sending"""
@@ -126,15 +128,26 @@ class Steps(Repository):
         given |= {"reference": reference, "status": status.value, "result": sealed}
         return await self._session.scalar(_FINISH, given) is not None
 
-    async def clear(self, operation_id: OperationId) -> None:
-        """Note that what may have been sent was not: it was seen that it is not there."""
+    async def clear(self, operation_id: OperationId, *, owner: str | None = None) -> None:
+        """Note that what may have been sent was not: it was seen that it is not there, or it never went out.
+
+        With `owner`, only while the operation is still that one's.
+        """
+        statement = update(OperationStepRow).where(
+            OperationStepRow.operation_id == UUID(operation_id),
+            OperationStepRow.status.in_([StepStatus.RUNNING.value, StepStatus.UNKNOWN.value]),
+        )
+        if owner is not None:
+            owned = select(OperationRow.id).where(OperationRow.id == UUID(operation_id), OperationRow.owner == owner)
+            statement = statement.where(owned.exists())
+        await self._session.execute(statement.values(status=StepStatus.NOT_SENT.value, finished_at=func.now()))
+
+    async def forget_readings(self, operation_id: OperationId) -> None:
+        """Drop what was read before a send that never was: next time things may be otherwise."""
         await self._session.execute(
-            update(OperationStepRow)
-            .where(
-                OperationStepRow.operation_id == UUID(operation_id),
-                OperationStepRow.status.in_([StepStatus.RUNNING.value, StepStatus.UNKNOWN.value]),
+            delete(OperationStepRow).where(
+                OperationStepRow.operation_id == UUID(operation_id), OperationStepRow.name.startswith(READING)
             )
-            .values(status=StepStatus.NOT_SENT.value, finished_at=func.now())
         )
 
     def _record(self, hotel_id: str, row: OperationStepRow) -> StepRecord:

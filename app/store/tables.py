@@ -259,6 +259,7 @@ class OperationRow(Base):
     handed_over: Mapped[No]
     absences: Mapped[Zero]
     looks: Mapped[Zero]
+    replays: Mapped[Zero]
     owner: Mapped[str | None]
     deadline_at: Mapped[datetime]
     last_sent_at: Mapped[datetime | None]

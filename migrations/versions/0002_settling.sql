@@ -4,7 +4,8 @@ ALTER TABLE operations
     ADD COLUMN queueable boolean DEFAULT false NOT NULL,
     ADD COLUMN handed_over boolean DEFAULT false NOT NULL,
     ADD COLUMN absences bigint DEFAULT 0 NOT NULL,
-    ADD COLUMN looks bigint DEFAULT 0 NOT NULL;
+    ADD COLUMN looks bigint DEFAULT 0 NOT NULL,
+    ADD COLUMN replays bigint DEFAULT 0 NOT NULL;
 
 DROP INDEX ix_dead_letters_operation_id;
 ALTER TABLE dead_letters ADD CONSTRAINT uq_dead_letters_operation_id UNIQUE (operation_id);

@@ -8,7 +8,7 @@ from sqlalchemy import text
 from app.domain.capability import Capability
 from app.store.database import Database
 from app.store.dead_letters import Letter
-from app.store.operations import OperationStatus
+from app.store.operation_records import OperationStatus
 from tests.fixtures.gateway import HotelUnderTest
 from tests.fixtures.letters import AWAY, park
 

@@ -12,7 +12,7 @@ from sqlalchemy import text
 from app.domain.capability import Capability
 from app.store.database import Database
 from app.store.dead_letters import Letter, LetterStatus
-from app.store.operations import OperationStatus
+from app.store.operation_records import OperationStatus
 from app.store.steps import StepStatus
 from tests.fixtures.gateway import EVERY_SCOPE, Client, HotelUnderTest, MakeHotel
 from tests.fixtures.letters import AWAY, WRITTEN, Parked, letter_of, operation_of, park, step_of
@@ -222,9 +222,10 @@ async def test_a_retry_gives_a_write_its_tries_and_its_time_anew(
     assert answer.status_code == 200, answer.text
     told = answer.json()["data"]
     assert (told["status"], told["auto_retry"], told["replayable"]) == ("retrying", True, False)
-    assert (told["attempts"], told["resolved_by"], told["resolved_at"]) == (0, None, None)
+    assert (told["attempts"], told["resolved_by"], told["resolved_at"]) == (1, None, None)
     operation = await operation_of(database_of(hotel), letter)
     assert (operation.status, operation.owner, operation.handed_over) == (OperationStatus.QUEUED, None, False)
+    assert (operation.replays, operation.looks) == (0, 0)
     assert operation.next_attempt_at is not None
     assert operation.expires_at is not None
     assert operation.expires_at - operation.next_attempt_at == timedelta(hours=24)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from openapi_spec_validator import validate
 
-from app.store.operations import OperationStatus
+from app.store.operation_records import OperationStatus
 from tests.api.document import PROBLEM, Document
 from tests.api.tour import Tour
 from tests.fixtures.gateway import MakeHotel, RunningGateway

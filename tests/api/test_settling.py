@@ -2,43 +2,14 @@
 
 from typing import Any
 
-import httpx
 import pytest
 from sqlalchemy import text
 
-from tests.fixtures.gateway import HotelUnderTest
 from tests.fixtures.own_worker import FastHotel, Hands
+from tests.fixtures.settling import AWAY, NOTHING_DONE, ended, letter_of, operation_of
 from tests.fixtures.stays import CREATE, booked, code_of, draft, eventually, fault, seeded
 
 TEA = {"description": "Tea", "amount": {"amount": "3.00", "currency": "EUR"}, "category": "bar"}
-NOTHING_DONE = {
-    "status": 503,
-    "body": '{"code": "unavailable"}',
-    "headers": {"Content-Type": "application/problem+json"},
-}
-AWAY = fault("status", method="POST|PUT|PATCH", path="notes$|charges$|reservations$|cancel$", **NOTHING_DONE)
-
-
-async def operation_of(hotel: HotelUnderTest, operation_id: str) -> dict[str, Any]:
-    """Give an operation as its caller sees it."""
-    answer = await hotel.client.get(f"/v1/operations/{operation_id}")
-    assert answer.status_code == 200, answer.text
-    data: dict[str, Any] = answer.json()["data"]
-    return data
-
-
-async def ended(hotel: HotelUnderTest, answer: httpx.Response, *statuses: str) -> dict[str, Any]:
-    """Wait for what was answered 202 to end as one of these."""
-    assert answer.status_code == 202, answer.text
-    operation_id = answer.json()["data"]["id"]
-    return await eventually(lambda: operation_of(hotel, operation_id), lambda one: one["status"] in statuses, within=20)
-
-
-async def letter_of(hotel: HotelUnderTest, operation_id: str) -> dict[str, Any]:
-    """Give the dead letter of an operation."""
-    answer = await hotel.client.get("/v1/dead-letters", hotel_id=hotel.id)
-    assert answer.status_code == 200, answer.text
-    return next(one for one in answer.json()["data"] if one["operation_id"] == operation_id)
 
 
 async def test_a_note_that_cannot_be_sent_is_queued_and_delivered_later(fast_hotel: FastHotel, hands: Hands) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from app.store.database import Database
-from app.store.operations import OperationStatus
+from app.store.operation_records import OperationStatus
 from tests.fixtures.gateway import Client, HotelUnderTest, MakeHotel
 from tests.fixtures.letters import operation_of, park
 from tests.fixtures.own_gateway import Wired

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import httpx
-from sqlalchemy import event, text
+from sqlalchemy import text
 
 from tests.fixtures.gateway import HotelUnderTest
 from tests.fixtures.own_gateway import Gate, OpenHotel, Wired
@@ -83,13 +83,7 @@ async def test_a_database_that_hangs_after_the_booking_delays_no_answer(wired: W
 async def test_an_intent_that_was_committed_after_its_refusal_is_forgotten(wired: Wired) -> None:
     hotel = wired.hotel
     await hotel.get("/rooms")
-    engine = hotel.gateway.app.state.gateway.database.engine.sync_engine
-
-    def hold(_: Any) -> None:
-        event.remove(engine, "commit", hold)
-        wired.postgres.hold()
-
-    event.listen(engine, "commit", hold)
+    wired.postgres.hold_answers()
     impatient = {"X-Request-Timeout": "1"}
     refused = await hotel.send("POST", "/reservations", draft(hotel), key="k", headers=impatient)
     assert code_of(refused) == (503, "storage_unavailable")

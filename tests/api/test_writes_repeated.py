@@ -7,6 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
+from app.simulators.records import StayStatus
 from tests.fixtures.clock import ManualClock
 from tests.fixtures.gateway import Client, HotelUnderTest, RunningGateway
 from tests.fixtures.own_gateway import Gate, OpenGateway, OpenHotel, Wired
@@ -162,11 +163,19 @@ async def test_thirty_two_posts_of_one_key_are_one_reservation(own_hotel: HotelU
 async def test_the_last_room_is_sold_once(own_hotel: HotelUnderTest) -> None:
     assert (await own_hotel.send("POST", "/reservations", draft(own_hotel), key="first")).status_code == 201
     answers = await asyncio.gather(
-        *[own_hotel.send("POST", "/reservations", draft(own_hotel), key=f"k{n}") for n in range(20)]
+        *[own_hotel.send("POST", "/reservations", draft(own_hotel), key=f"k{n}") for n in range(100)]
     )
     told = sorted(code_of(one) for one in answers)
-    assert told == [(201, None)] + [(409, "no_availability")] * 19
+    assert told == [(201, None)] + [(409, "no_availability")] * 99
     assert len(booked(own_hotel.site)) == 2
+
+
+async def test_two_cancellations_that_read_alike_are_two(hotel: HotelUnderTest) -> None:
+    bookings = [seeded(hotel, name) for name in ("Lamarr", "Johnson")]
+    for number, booking in enumerate(bookings):
+        answer = await hotel.send("POST", f"/reservations/{booking.id}/cancel", {"reason": "Ill"}, key=f"k{number}")
+        assert (answer.status_code, answer.json()["data"]["id"]) == (200, booking.id)
+    assert [booking.status for booking in bookings] == [StayStatus.CANCELLED] * 2
 
 
 async def test_while_the_pms_is_away_nothing_is_booked_and_the_key_runs_again_later(

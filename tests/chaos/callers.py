@@ -1,6 +1,7 @@
 """Those who ask: voice agents that repeat themselves, and remember what they were told."""
 
 import asyncio
+import itertools
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -86,6 +87,7 @@ class Callers:
 
     def __init__(self, urls: Sequence[str], token: str, hotel_id: str, pace: Pace, *, seed: int) -> None:
         self._urls = list(urls)
+        self._turns = itertools.cycle(self._urls)
         self._hotel_id = hotel_id
         self._pace = pace
         self._seed = seed
@@ -118,9 +120,9 @@ class Callers:
 
     async def get(self, path: str, **params: Any) -> Any:
         """Read something of ours, at whichever gateway answers; nothing where there is no such thing."""
-        for attempt in range(100):
+        for _ in range(100):
             try:
-                answer = await self._http.get(self._urls[attempt % 2] + path, params=params)
+                answer = await self._http.get(next(self._turns) + path, params=params)
             except httpx.TransportError:
                 await asyncio.sleep(0.1)
                 continue

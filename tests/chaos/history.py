@@ -46,16 +46,18 @@ class History:
             *(steps := await self.connection.fetch(_STEPS, operation_id)),
         ]
         told = [", ".join(f"{name}={_short(value)}" for name, value in row.items()) for row in rows]
-        for step in steps:
-            told += self._requests(step["reference"])
-        return "\n".join(told)
+        traces = {step["reference"] for step in steps}
+        return "\n".join([*told, *self._requests(traces, rows[0]["target"] if rows else None)])
 
-    def _requests(self, reference: str) -> list[str]:
+    def _requests(self, traces: set[str], target: str | None) -> list[str]:
+        """Tell of the requests that carry a reference or, vendors' writes often carrying none, go to the target."""
         struck = {one.request: one.kind for one in self.weather.struck}
         return [
             f"  {_clock(at)} {request.method} {request.path} {struck.get(place, '')}"
             for place, (request, at) in enumerate(zip(self.site.requests, self.weather.times, strict=False))
-            if reference in request.body.decode(errors="replace") or reference in request.headers.values()
+            if target in request.path.split("/")
+            or traces & set(request.headers.values())
+            or any(trace in request.body.decode(errors="replace") for trace in traces)
         ]
 
 

@@ -84,7 +84,7 @@ SUBJECTS = {
             simulator=_large(QLOAPPS, rooms_of_a_kind=60),
             writes=QloAppsWrites,
             is_write=_is_shop_write,
-            slower=4,
+            slower=2,
         ),
     )
 }

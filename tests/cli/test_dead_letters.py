@@ -13,7 +13,7 @@ from app.main import lay_ground
 from app.settings import Settings
 from app.simulators.server import demo_hotels
 from app.store.database import Database
-from app.store.operations import OperationRecord, OperationStatus
+from app.store.operation_records import OperationRecord, OperationStatus
 from tests.cli.conftest import CommandLine, FreePorts
 from tests.fixtures.letters import AWAY, WRITTEN, Parked, operation_of, park
 

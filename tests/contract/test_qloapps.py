@@ -14,7 +14,7 @@ class TestQloApps(VendorContract):
     def make_unknown(self, site: Site) -> str:
         booking = next(one for one in site.hotel.bookings.values() if one.contact.last_name == "Lamarr")
         tables: Any = site.app.state.tables  # type: ignore[attr-defined] # the simulator's application has them
-        rows = tables.rows
+        rows, order = tables.rows, int(booking.id)
         odd = {"id_status": 9}
-        tables.rows = lambda name: [row | odd if row.get("id_order") == int(booking.id) else row for row in rows(name)]
+        tables.rows = lambda *asked: [row | odd if row.get("id_order") == order else row for row in rows(*asked)]
         return booking.id

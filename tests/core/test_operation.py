@@ -185,3 +185,28 @@ async def test_giving_up_is_in_time_only_before_the_first_send(vendor: ScriptedV
     await write(clients.make(), operation)
     assert not operation.give_up_waiting()
     assert operation.not_after > clients.clock.monotonic()
+
+
+async def test_an_undo_whose_answer_is_lost_leaves_its_step_in_doubt(vendor: ScriptedVendor, clients: Clients) -> None:
+    vendor.will(answer(200, {"stay": 1}), answer(500))
+    operation, client = clients.operation(), clients.make()
+    shown: list[dict[str, int]] = []
+
+    async def find() -> dict[str, int] | None:
+        return shown[0] if shown else None
+
+    async def reserve() -> Any:
+        call = lambda: client.act("POST", "x", answer=dict[str, int])  # noqa: E731 - as adapters write it
+        cancel = lambda: client.act("POST", "x/cancel", answer=dict[str, int])  # noqa: E731 - as adapters write it
+        return await operation.step("reserve", call, returns=dict[str, int], undo=cancel, find=find)
+
+    await reserve()
+    assert not await operation.undo()
+    assert not operation.stands
+    assert operation.is_resumed
+    with pytest.raises(NotSeen):
+        await reserve()
+    shown.append({"stay": 1})
+    assert await reserve() == {"stay": 1}
+    assert operation.stands
+    assert len(vendor.seen) == 2

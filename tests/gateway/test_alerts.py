@@ -22,7 +22,7 @@ from app.gateway.alerts import Alerts
 from app.main import alerts, lay_ground
 from app.store.database import Database
 from app.store.dead_letters import Letter
-from app.store.operations import OperationStatus
+from app.store.operation_records import OperationStatus
 from tests.core.vendor import ScriptedVendor, Seen, answer, hang_up, scripted_vendor
 from tests.fixtures.gateway import settings_for
 from tests.fixtures.letters import AWAY, Parked, park

@@ -16,7 +16,7 @@ from app.domain.ids import OperationId, VendorRef
 from app.domain.reservation import Note, Reservation, ReservationStatus, ReservedRoom
 from app.store.crypto import BlindIndex, Keyring
 from app.store.database import Database
-from app.store.operations import Intent
+from app.store.operation_records import Intent
 from app.store.repository import StoreKeys
 
 NOW = datetime(2026, 11, 20, 10, 0, tzinfo=UTC)

@@ -13,7 +13,7 @@ from app.domain.hotel import Hotel
 from app.domain.ids import OperationId
 from app.store.audit import AuditEntry
 from app.store.database import Database
-from app.store.operations import OperationStatus, Result
+from app.store.operation_records import OperationStatus, Result
 from app.store.outbox import OutboxPosition
 from app.store.steps import StepStatus
 from app.store.subjects import Subject

@@ -7,7 +7,7 @@ from app.store.api_keys import token_hash
 from app.store.audit import AuditEntry
 from app.store.crypto import BlindIndex, Keyring
 from app.store.database import Database
-from app.store.operations import OperationStatus, Result
+from app.store.operation_records import OperationStatus, Result
 from app.store.repository import StoreKeys
 from tests.store.conftest import NOW, OpenDatabase, a_hotel, a_reservation, an_intent
 

@@ -1,6 +1,7 @@
 """Write intents: one per key, one owner at a time, steps that are never sent twice once they stand."""
 
 import asyncio
+from dataclasses import replace
 from datetime import timedelta
 from uuid import uuid4
 
@@ -10,7 +11,7 @@ from sqlalchemy import text
 from app.domain.hotel import Hotel
 from app.domain.ids import OperationId
 from app.store.database import Database
-from app.store.operations import OperationRecord, OperationStatus, Result
+from app.store.operation_records import OperationRecord, OperationStatus, Result
 from app.store.steps import StepStatus
 from tests.store.conftest import an_intent
 
@@ -92,7 +93,7 @@ async def test_an_operation_of_which_nothing_was_sent_is_run_again_by_one(databa
 
     async def attempt(owner: str) -> OperationRecord | None:
         async with database.unit_of_work() as work:
-            return await work.operations.run_again(operation.id, owner=owner, budget=timedelta(seconds=60))
+            return await work.operations.run_again(operation.id, replace(an_intent(hotel.id), owner=owner))
 
     taken = [found for found in await asyncio.gather(attempt("p2"), attempt("p3")) if found]
     assert len(taken) == 1

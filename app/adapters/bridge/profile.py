@@ -76,6 +76,7 @@ BRIDGE = VendorProfile(
         "not_supported": VendorLacks,
         "unavailable": VendorUnavailable,  # Q3
         "in_progress": OutcomeUnknown,  # Q4
+        "idempotency_key_reused": OutcomeUnknown,  # an earlier send of ours was done, in other words
     },
     settle_after=0.0,
 )

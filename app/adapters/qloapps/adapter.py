@@ -1,7 +1,7 @@
 """QloApps: what is read and written of orders, rooms, guests and prices, one method after the other."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TypeVar
 from zoneinfo import ZoneInfo
 
@@ -28,6 +28,8 @@ from app.domain.stay import Occupancy, Stay
 
 T = TypeVar("T")
 
+_CLOCKS_DIFFER = timedelta(minutes=5)
+
 
 class QloAppsAdapter(PMSAdapter):
     """One hotel of a QloApps shop, by its webservice."""
@@ -42,9 +44,10 @@ class QloAppsAdapter(PMSAdapter):
         self._charges = Charges(self._shop, self._bookings)
 
     async def find_newest_record(self) -> datetime | None:
-        """Give when the newest order was made."""
+        """Give when the newest order was made; one from the future tells that the hotel's zone is not the shop's."""
         newest = await self._newest()
-        return self.hotel.instant(newest[0].date_add) if newest else None
+        made = self.hotel.instant(newest[0].date_add) if newest else None
+        return made if made and made <= self.clock.now() + _CLOCKS_DIFFER else None
 
     async def list_room_types(self) -> list[RoomType]:
         """Give the room types of this hotel that are active."""

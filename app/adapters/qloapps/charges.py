@@ -1,11 +1,14 @@
 """Charges: services of a booked room, posted by sending the booking back whole, proved by what was there before."""
 
+from collections import Counter
+from collections.abc import Iterable
+
 from app.adapters.qloapps import checks, mapping, overlay, wire
 from app.adapters.qloapps.profile import QLOAPPS
 from app.adapters.qloapps.shop import Shop
 from app.adapters.qloapps.writing import Bookings
 from app.core.operation import Operation
-from app.domain.errors import Conflict, ConflictRefused, InvalidRequest
+from app.domain.errors import CannotBeSeen, Conflict, ConflictRefused, InvalidRequest, VendorLacks
 from app.domain.folio import Charge, ChargeDraft
 from app.domain.ids import VendorRef
 
@@ -30,11 +33,16 @@ class Charges:
         live = [row for row in rows if not mapping.is_cancelled(row)]
         if not live:
             raise ConflictRefused("the reservation is cancelled")
+        if len(live) < len(rows):
+            raise VendorLacks(
+                "a room of the booking is cancelled, and this PMS may give it back with any change",
+                vendor=QLOAPPS.vendor,
+            )
         async with op.alone(f"order {ref}", until_settled=True):
             before = await op.remember("booking", lambda: self._bookings.whole(ref), returns=wire.Booking)
             if before.currency != draft.amount.currency:
                 raise InvalidRequest.of(("amount", "currency"), f"the booking is counted in {before.currency}")
-            await self._post(before, live[0].id_room, overlay.charge(name, draft.total, draft.quantity), op)
+            await self._post(before, live[0], overlay.charge(name, draft.total, draft.quantity), op)
         return Charge(
             id=await self._line(ref, name),
             reservation_id=ref,
@@ -44,21 +52,32 @@ class Charges:
             total=draft.total,
         )
 
-    async def _post(self, before: wire.Booking, id_room: str, service: overlay.Body, op: Operation) -> None:
-        number = before.id
-        name, had = service["name"], overlay.services(before)
-        body = overlay.charged(await self._bookings.whole(number), id_room, service)
+    async def _post(self, before: wire.Booking, row: wire.RoomBookingRow, service: overlay.Body, op: Operation) -> None:
+        number, had, ours = before.id, overlay.services(before), overlay.as_charged(service)
+        now = await self._bookings.whole(number)
+
+        def like_ours(new: Iterable[overlay.Charged]) -> overlay.Charged | None:
+            return ours if ours in new else next((one for one in new if one[0] == ours[0]), None)
 
         async def posted() -> str | None:
-            new = overlay.services(await self._bookings.whole(number)) - had
-            return number if any(key[0] == name for key in new) else None
+            found = like_ours(overlay.services(await self._bookings.whole(number)) - had)
+            if found not in {None, ours}:
+                raise CannotBeSeen("a charge of that name, but not of that price, was posted meanwhile")
+            return number if found else None
 
-        async def undo() -> str:
+        async def undo() -> str | None:
             now = await self._bookings.whole(number)
-            return await self._bookings.put_whole(number, overlay.unchanged(overlay.restored(now, before, name)))
+            found = like_ours(overlay.services(now) - had)
+            return await self._bookings.put_whole(number, overlay.without(now, found)) if found else None
 
-        await op.step("charge", lambda: self._bookings.put_whole(number, body), returns=str, undo=undo, find=posted)
-        missing = had + overlay.as_counted(service) - overlay.services(await self._bookings.whole(number))
+        await op.step(
+            "charge",
+            lambda: self._bookings.put_whole(number, overlay.charged(now, row, service)),
+            returns=str,
+            undo=undo,
+            find=posted,
+        )
+        missing = had + Counter([ours]) - overlay.services(await self._bookings.whole(number))
         if missing:
             raise Conflict("QloApps answered well, but did not post the charge as it was sent", vendor=QLOAPPS.vendor)
 

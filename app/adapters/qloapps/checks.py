@@ -5,7 +5,7 @@ import unicodedata
 from collections.abc import Mapping
 from typing import NoReturn
 
-from app.adapters.qloapps import mapping, wire
+from app.adapters.qloapps import mapping, wire, xmlforms
 from app.adapters.qloapps.profile import QLOAPPS
 from app.domain.capability import Capability
 from app.domain.errors import CapabilityNotSupported, ConflictRefused, InvalidRequest, VendorLacks
@@ -37,7 +37,7 @@ def draft(wanted: ReservationDraft) -> None:
         _lacks(Capability.RESERVATION_CREATE, "external_reference", reason)  # Q29
     if wanted.guest.country is not None:
         _lacks(Capability.RESERVATION_CREATE, "guest.country", _COUNTRY)
-    guest(wanted.guest, "guest.")
+    guest(wanted.guest, "guest")
     told = remark(wanted) or ""
     text(told, "notes")
     if len(told) > _LONGEST_REMARK:
@@ -49,21 +49,28 @@ def remark(wanted: ReservationDraft) -> str | None:
     return "\n".join(wanted.notes) or None
 
 
-def guest(wanted: DraftGuest | GuestDraft, where: str = "") -> None:
+def guest(wanted: DraftGuest | GuestDraft, *where: str) -> None:
     """Refuse names, an e-mail address or a phone number that PHP dies on (# Q23)."""
     needed = wanted.id is None
     for field in ("first_name", "last_name"):
-        _name((*where.split(".")[:-1], field), getattr(wanted, field), needed=needed)
-    _shaped((*where.split(".")[:-1], "email"), wanted.email, _EMAIL, needed=needed)
-    _shaped((*where.split(".")[:-1], "phone"), wanted.phone, _PHONE, needed=needed)
+        _name((*where, field), getattr(wanted, field), needed=needed)
+    _shaped((*where, "email"), wanted.email, _EMAIL, needed=needed)
+    _shaped((*where, "phone"), wanted.phone, _PHONE, needed=needed)
     if wanted.email and len(wanted.email) > _LONGEST_EMAIL:
-        raise InvalidRequest.of((*where.split(".")[:-1], "email"), f"at most {_LONGEST_EMAIL} characters")
+        raise InvalidRequest.of((*where, "email"), f"at most {_LONGEST_EMAIL} characters")
 
 
 def text(value: str, field: str) -> None:
     """Refuse a note of which the shop would lose a part."""
     if _CUT.search(value):  # Q24
         raise InvalidRequest.of(field, "must hold no < and no script: this PMS takes it for HTML and cuts it out")
+
+
+def note(value: str, field: str) -> None:
+    """Refuse a note that would not be found again as it is: a comment holds several, parted by a line (# Q28)."""
+    text(value, field)
+    if not xmlforms.is_one_note(value):
+        raise InvalidRequest.of(field, "must hold no line of --- alone: it parts notes in this PMS")
 
 
 def profile(wanted: GuestDraft) -> None:

@@ -1,18 +1,21 @@
 """Who a booking is for, and profiles: customers are the whole shop's, and bookings rename them (README Q23)."""
 
+import hashlib
 import secrets
 from collections.abc import Sequence
+from typing import Any
 
 from app.adapters.qloapps import checks, mapping, wire, xmlforms
-from app.adapters.qloapps.shop import JSON, XML_BODY, Shop
+from app.adapters.qloapps.shop import Shop
 from app.core.adapter import GuestUpsert
 from app.core.operation import Operation
 from app.domain.errors import InvalidRequest
 from app.domain.guest import GuestDraft, GuestProfile
 from app.domain.reservation import DraftGuest
-from app.domain.text import is_same_text
+from app.domain.text import fold, is_same_text
 
 _FIELDS = {"first_name": "firstname", "last_name": "lastname", "email": "email", "phone": "phone"}
+_NAMES = ("firstname", "lastname")
 _NOT_WRITABLE = frozenset({"last_passwd_gen", "secure_key"})
 """What may not be sent back; `passwd` may: the hash as it is keeps the password (code)."""
 
@@ -38,17 +41,18 @@ class Guests:
             row = agreeing[0]
             known = row.model_dump(include={"firstname", "lastname", "email"})
             told = {**told, **known, "phone": wanted.phone or row.phone, "id_customer": row.id}
-        for name, ours in _FIELDS.items():
-            if not told[ours]:
-                raise InvalidRequest.of(("guest", name), "this PMS needs it, and the profile has none")
+        # What the profile itself lacks or has in a form that ends PHP would be sent as well.
+        sent: dict[str, Any] = {name: told[ours] or None for name, ours in _FIELDS.items()}
+        checks.guest(DraftGuest.model_construct(**sent), "guest")
         return wire.CustomerDetail.model_validate(told)
 
     async def upsert(self, wanted: GuestDraft, existing: GuestProfile | None, op: Operation) -> GuestUpsert:
         """Merge a profile, or make one; one of this name and e-mail address that no hotel knows yet is taken."""
         checks.profile(wanted)
-        known = await op.remember("profile", lambda: self._known(wanted, existing), returns=str)
         fields = {ours: getattr(wanted, name) for name, ours in _FIELDS.items() if getattr(wanted, name) is not None}
-        number = await (self._merge(known, fields, op) if known else self._make(wanted, fields, op))
+        async with op.alone(lock_of(wanted)):
+            known = await op.remember("profile", lambda: self._known(wanted, existing), returns=str)
+            number = await (self._merge(known, fields, op) if known else self._make(wanted, fields, op))
         row = (await self._shop.among(wire.CustomerRow, "id", [number]))[0]
         return GuestUpsert(mapping.guest(self._shop.hotel, row), created=not known)
 
@@ -59,7 +63,12 @@ class Guests:
             now = await self._form(number)
             return number if all(now.get(name) == xmlforms.kept(value) for name, value in fields.items()) else None
 
-        return await op.step("guest", lambda: self._put(number, {**form, **fields}), returns=str, find=holds)
+        return await op.step(
+            "guest",
+            lambda: self._shop.put("customers", "customer", number, {**form, **fields}),
+            returns=str,
+            find=holds,
+        )
 
     async def _make(self, wanted: GuestDraft, fields: dict[str, str], op: Operation) -> str:
         async def with_email() -> list[str]:
@@ -68,11 +77,13 @@ class Guests:
         before = await op.remember("same e-mail", with_email, returns=list[str])
 
         async def made() -> str | None:
-            return next((number for number in await with_email() if number not in before), None)
+            new = [row for row in await self._with_email(str(wanted.email)) if row.id not in before]
+            same = [row for row in new if all(is_same_text(fields[name], getattr(row, name)) for name in _NAMES)]
+            return same[0].id if same else None
 
         # Without `active` the customer is made inactive.
         form = {"passwd": secrets.token_urlsafe(18), **fields, "active": "1"}
-        return await op.step("guest", lambda: self._post(form), returns=str, find=made)
+        return await op.step("guest", lambda: self._shop.post("customers", "customer", form), returns=str, find=made)
 
     async def _known(self, wanted: GuestDraft, existing: GuestProfile | None) -> str:
         """Give the id of the profile to merge into, or nothing."""
@@ -97,29 +108,13 @@ class Guests:
         return sorted(there, key=lambda row: (not row.active, int(row.id)))  # Q18
 
     async def _form(self, number: str) -> xmlforms.Form:
-        document = await self._shop.client.ask("GET", "api/customers/{id}", at={"id": number}, answer=bytes)
-        form = xmlforms.read(document, "customer")
+        form = await self._shop.form("customers", "customer", number)
         return {name: value for name, value in form.items() if name not in _NOT_WRITABLE}
 
-    async def _put(self, number: str, form: xmlforms.Form) -> str:
-        answer = await self._shop.client.act(
-            "PUT",
-            "api/customers/{id}",
-            at={"id": number},
-            params=JSON,
-            content=xmlforms.write("customer", form),
-            headers=XML_BODY,
-            answer=wire.CustomerMade,
-        )
-        return answer.number
 
-    async def _post(self, form: xmlforms.Form) -> str:
-        answer = await self._shop.client.act(
-            "POST",
-            "api/customers",
-            params=JSON,
-            content=xmlforms.write("customer", form),
-            headers=XML_BODY,
-            answer=wire.CustomerMade,
-        )
-        return answer.number
+def lock_of(wanted: DraftGuest | GuestDraft) -> str:
+    """Name what keeps two writes about one guest apart: of two bookings at once the second would rename the first's.
+
+    The address itself is nobody's business there.
+    """
+    return f"guest {hashlib.sha256(fold(wanted.email or str(wanted.id)).encode()).hexdigest()[:16]}"

@@ -76,12 +76,6 @@ class Legend:
     states: Mapping[str, str]
     currencies: Mapping[str, str]
 
-    @property
-    def cancelled(self) -> str | None:
-        """The number of the state of a cancelled order."""
-        names = {number: name.strip().casefold() for number, name in self.states.items()}
-        return next((number for number, name in names.items() if name in _CANCELLED), None)
-
     def money(self, amount: Decimal, order: wire.OrderRow, hotel: Hotel) -> Money:
         """Make money of an amount of an order, in the order's own currency.
 
@@ -94,6 +88,11 @@ class Legend:
                 "QloApps counts an order in a currency that it does not list", vendor=hotel.vendor
             )
         return Money.rounded(amount, currency)
+
+
+def cancelled_state(states: Mapping[str, str]) -> str | None:
+    """Give the number of the state of a cancelled order, by its name."""
+    return next((number for number, name in states.items() if name.strip().casefold() in _CANCELLED), None)
 
 
 def kinds(limits: Iterable[wire.RoomTypeLimits], sold: Iterable[wire.RoomTypeRow], hotel: Hotel) -> list[Kind]:
@@ -157,21 +156,11 @@ def grid(hotel: Hotel, stay: Stay, sold: Iterable[Kind], nights: Iterable[wire.A
 def quotes(stay: Stay, occupancy: Occupancy, sold: Iterable[Kind], ari: wire.Ari) -> list[RateQuote]:
     """Give the price of a stay in each of these room types that the answer mentions."""
     asked = {kind.code for kind in sold}
+    adults, ages = occupancy.adults, occupancy.child_ages
     return [
-        RateQuote(
-            room_type=answer.id_room_type,
-            rate_code=BAR,
-            arrival=stay.arrival,
-            departure=stay.departure,
-            adults=occupancy.adults,
-            child_ages=occupancy.child_ages,
-            total=Money.rounded(answer.total_price_with_tax, ari.currency),
-            taxes_included=True,
-            available=bool(answer.free),
-            indicative=True,  # Q5
-        )
-        for answer in ari.room_types
-        if answer.id_room_type in asked
+        _quote(Wanted(stay.arrival, stay.departure, kind.id_room_type, adults, len(ages), ages), ari, kind)
+        for kind in ari.room_types
+        if kind.id_room_type in asked
     ]
 
 
@@ -180,19 +169,25 @@ def changed_quote(
 ) -> RateQuote:
     """Give what a reservation would cost if its room became another one; what else was charged stays as it is."""
     ari, answer = sold
+    quote = _quote(stay, ari, answer)
     price = answer.total_price_with_tax - row.total_price_tax_incl if not stay.is_at(row) else Decimal()
     now = current.total.amount if current.total else row.total_price_tax_incl
+    total = Money.rounded(now + price, ari.currency)
+    return quote.model_copy(update={"total": total, "available": stay.is_at(row) or quote.available})
+
+
+def _quote(wanted: Wanted, ari: wire.Ari, kind: wire.AriRoomType) -> RateQuote:
     return RateQuote(
-        room_type=stay.kind,
+        room_type=wanted.kind,
         rate_code=BAR,
-        arrival=stay.arrival,
-        departure=stay.departure,
-        adults=stay.adults,
-        child_ages=stay.child_ages,
-        total=Money.rounded(now + price, ari.currency),
+        arrival=wanted.arrival,
+        departure=wanted.departure,
+        adults=wanted.adults,
+        child_ages=wanted.child_ages,
+        total=Money.rounded(kind.total_price_with_tax, ari.currency),
         taxes_included=True,
-        available=stay.is_at(row) or bool(answer.free),
-        indicative=True,
+        available=bool(kind.free),
+        indicative=True,  # Q5
     )
 
 

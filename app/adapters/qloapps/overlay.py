@@ -14,6 +14,8 @@ from app.domain.money import Money
 from app.domain.reservation import ReservationDraft
 
 Body = dict[str, Any]
+Charged = tuple[str, int, Decimal]
+"""What is known of a service from one write to the next: its name, its quantity, its price with tax."""
 
 _NEW = 1
 _AWAITING = 3
@@ -22,21 +24,21 @@ _MODES = frozenset({1, 2})
 """How a service of the shop is priced: once, or for each night."""
 
 
-def created(hotel: Hotel, draft: ReservationDraft, ready: wire.Ready, source: str) -> Body:
+def created(hotel: Hotel, draft: ReservationDraft, guest: wire.CustomerDetail, price: wire.Price, source: str) -> Body:
     """Give a new booking of one room; each room needs its tax, else the answer is 500 (# Q26)."""
     wanted = Wanted.of(draft)
     note = checks.remark(draft)
     return {
         "booking": {
             "id_property": int(str(hotel.property_id)),
-            "currency": ready.currency,
+            "currency": price.currency,
             "booking_status": _NEW,
             "payment_status": _AWAITING,
             "source": source,
             **({"remark": note} if note else {}),
             "associations": {
-                "customer_detail": _customer(ready.guest),
-                "room_types": [_kind(wanted, [_new_room(wanted, ready, ())])],
+                "customer_detail": _customer(guest),
+                "room_types": [_kind(wanted, [_new_room(wanted, price, ())])],
             },
         }
     }
@@ -47,13 +49,30 @@ def unchanged(booking: wire.Booking) -> Body:
     return _whole(booking, list(map(_as_booked, booking.associations.room_types)))
 
 
-def charged(booking: wire.Booking, id_room: str, service: Mapping[str, Any]) -> Body:
-    """Give a booking with one service more in one of its rooms."""
+def charged(booking: wire.Booking, row: wire.RoomBookingRow, service: Mapping[str, Any]) -> Body:
+    """Give a booking with one service more in one of its rooms.
+
+    Raises:
+        VersionMoved: the room is not there any more, so that the service would go nowhere, without a word.
+    """
     body = unchanged(booking)
-    for kind in body["booking"]["associations"]["room_types"]:
-        for room in kind["rooms"]:
-            if str(room["id_room"]) == id_room:
-                room["services"].append(dict(service))
+    kinds = zip(body["booking"]["associations"]["room_types"], booking.associations.room_types, strict=True)
+    rooms = [room for sent, kind in kinds if _is_of(kind, row) for room in sent["rooms"]]
+    room = next((room for room in rooms if str(room["id_room"]) == row.id_room), None)
+    if room is None:
+        raise VersionMoved("the booking's room was changed in the meantime", vendor=QLOAPPS.vendor)
+    room["services"].append(dict(service))
+    return body
+
+
+def without(booking: wire.Booking, charge: Charged) -> Body:
+    """Give a booking with one service of a kind less."""
+    body = unchanged(booking)
+    for sent, room in zip(_sent_rooms(body), _rooms(booking), strict=True):
+        for place, service in enumerate(room.services):
+            if _counted(service) == charge:
+                del sent["services"][place]
+                return body
     return body
 
 
@@ -75,8 +94,7 @@ def moved_back(booking: wire.Booking, row: wire.PlacedRow) -> Body:
     """Give a booking as it was before its one room was moved: that very room, at its price."""
     body = unchanged(booking)
     nights = (row.date_to - row.date_from).days
-    sent = [room for kind in body["booking"]["associations"]["room_types"] for room in kind["rooms"]]
-    for room, was in zip(sent, _rooms(booking), strict=True):
+    for room, was in zip(_sent_rooms(body), _rooms(booking), strict=True):
         room["unit_price_without_tax"] = _number(was.unit_price_without_tax / nights)
     return body
 
@@ -92,33 +110,14 @@ def charge(name: str, total: Money, quantity: int) -> Body:
     }
 
 
-def services(booking: wire.Booking) -> Counter[tuple[str, int, Decimal]]:
-    """Count what was charged in a booking: name, quantity and price with tax; ids change with each write."""
-    return Counter(
-        (service.name, service.quantity, (service.total_price_without_tax + service.total_tax).normalize())
-        for room in _rooms(booking)
-        for service in room.services
-    )
+def services(booking: wire.Booking) -> Counter[Charged]:
+    """Count what was charged in a booking; ids change with each write."""
+    return Counter(_counted(service) for room in _rooms(booking) for service in room.services)
 
 
-def as_counted(service: Mapping[str, Any]) -> Counter[tuple[str, int, Decimal]]:
-    """Count one service that is sent, as `services` would."""
-    return Counter(
-        [(service["name"], service["quantity"], Decimal(str(service["total_price_without_tax"])).normalize())]
-    )
-
-
-def restored(now: wire.Booking, before: wire.Booking, name: str) -> wire.Booking:
-    """Give a booking as it is now, with the services of one name as they were before."""
-    had = {room.id_room: [one for one in room.services if one.name == name] for room in _rooms(before)}
-
-    def back(room: wire.BookedRoom) -> wire.BookedRoom:
-        others = [one for one in room.services if one.name != name]
-        return room.model_copy(update={"services": (*others, *had.get(room.id_room, ()))})
-
-    parts = now.associations
-    kinds = [kind.model_copy(update={"rooms": tuple(map(back, kind.rooms))}) for kind in parts.room_types]
-    return now.model_copy(update={"associations": parts.model_copy(update={"room_types": tuple(kinds)})})
+def as_charged(service: Mapping[str, Any]) -> Charged:
+    """Give what `services` will count of a service that is sent."""
+    return service["name"], service["quantity"], Decimal(str(service["total_price_without_tax"])).normalize()
 
 
 def names(booking: wire.Booking) -> Counter[tuple[str, int]]:
@@ -201,8 +200,16 @@ def _carried(service: wire.Service) -> Body:
     return told
 
 
-def _is_of(kind: wire.BookedType, row: wire.PlacedRow) -> bool:
+def _is_of(kind: wire.BookedType, row: wire.RoomBookingRow) -> bool:
     return (kind.checkin_date, kind.checkout_date, kind.id_room_type) == (row.date_from, row.date_to, row.id_product)
+
+
+def _counted(service: wire.Service) -> Charged:
+    return service.name, service.quantity, (service.total_price_without_tax + service.total_tax).normalize()
+
+
+def _sent_rooms(body: Body) -> list[Body]:
+    return [room for kind in body["booking"]["associations"]["room_types"] for room in kind["rooms"]]
 
 
 def _rooms(booking: wire.Booking) -> list[wire.BookedRoom]:

@@ -8,7 +8,7 @@ import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TypeVar
 
-from app.adapters.qloapps import mapping, wire
+from app.adapters.qloapps import mapping, wire, xmlforms
 from app.adapters.qloapps.profile import QLOAPPS, QloAppsOptions
 from app.core import xml
 from app.core.http import VendorClient
@@ -151,11 +151,12 @@ class Shop:
 
     async def legend(self) -> mapping.Legend:
         """Give what the numbers in an order mean in this shop."""
-        states = await self.rows(wire.OrderStateRow)
         currencies = await self.rows(wire.CurrencyRow)
-        return mapping.Legend(
-            {state.id: state.name for state in states}, {currency.id: currency.iso_code for currency in currencies}
-        )
+        return mapping.Legend(await self.states(), {currency.id: currency.iso_code for currency in currencies})
+
+    async def states(self) -> Mapping[str, str]:
+        """Give the names of the states that an order may be in, by their numbers."""
+        return {state.id: state.name for state in await self.rows(wire.OrderStateRow)}
 
     async def _remarks(self, orders: Sequence[str]) -> Mapping[str, Sequence[str]]:
         """Give the remarks of each order, or none at all in a shop that cannot show its bookings (# Q7)."""
@@ -200,6 +201,26 @@ class Shop:
         folded = fold_phone(phone, self.hotel.country)
         digits = "".join(char for char in phone if char.isdigit())
         return dict.fromkeys((phone, folded, digits)) if folded else {}
+
+    async def form(self, resource: str, node: str, number: str) -> xmlforms.Form:
+        """Read a row as it has to be sent back: whole."""
+        path = f"api/{resource}/{{id}}"
+        return xmlforms.read(await self.client.ask("GET", path, at={"id": number}, answer=bytes), node)
+
+    async def put(self, resource: str, node: str, number: str, form: Mapping[str, str]) -> str:
+        """Send a row back, changed; gives its id."""
+        return await self._write("PUT", f"api/{resource}/{{id}}", node, form, {"id": number})
+
+    async def post(self, resource: str, node: str, form: Mapping[str, str]) -> str:
+        """Make a row; gives its id."""
+        return await self._write("POST", f"api/{resource}", node, form, {})
+
+    async def _write(self, method: str, path: str, node: str, form: Mapping[str, str], at: Mapping[str, str]) -> str:
+        content = xmlforms.write(node, form)
+        answer = await self.client.act(
+            method, path, at=at, params=JSON, content=content, headers=XML_BODY, answer=wire.Written
+        )
+        return answer.number
 
     async def among(self, row: type[R], field: str, values: Iterable[str]) -> list[R]:
         """Give the rows where `field` is one of `values`, however many these are."""

@@ -336,28 +336,12 @@ class WholeAnswer(Wire):
     booking: Booking | None
 
 
-class BookingMade(Wire):
-    """What we read of the answer to a create or a change."""
+class Written(Wire):
+    """What we read of the answer to a write: the id of what was written; a customer's echoes a password hash."""
 
-    number: Number = Field(validation_alias=AliasPath("booking", "id"))
-
-
-class CustomerMade(Wire):
-    """What we read of the answer to a new or changed customer, which echoes a password hash."""
-
-    number: Number = Field(validation_alias=AliasPath("customer", "id"))
-
-
-class HistoryMade(Wire):
-    """What we read of the answer to a change of an order's state."""
-
-    number: Number = Field(validation_alias=AliasPath("order_history", "id"))
-
-
-class RowKept(Wire):
-    """What we read of the answer to a changed room booking."""
-
-    number: Number = Field(validation_alias=AliasPath("booking", "id"))
+    number: Number = Field(
+        validation_alias=AliasChoices(*(AliasPath(node, "id") for node in ("booking", "customer", "order_history")))
+    )
 
 
 class Price(Wire):
@@ -365,12 +349,6 @@ class Price(Wire):
 
     unit_price: Amount
     total_tax: Amount
-
-
-class Ready(Price):
-    """What was found before a booking is sent: who the guest is to the shop, and what it sells the room for."""
-
-    guest: CustomerDetail
     currency: Currency
 
 

@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 
 from app.adapters.qloapps import checks, mapping, overlay, wire, xmlforms
-from app.adapters.qloapps.guests import Guests
+from app.adapters.qloapps.guests import Guests, lock_of
 from app.adapters.qloapps.profile import QLOAPPS
-from app.adapters.qloapps.shop import JSON, XML_BODY, Shop
+from app.adapters.qloapps.shop import JSON, Shop
 from app.adapters.qloapps.wanted import Wanted
 from app.core.operation import Operation
 from app.domain.errors import (
@@ -17,6 +17,7 @@ from app.domain.errors import (
     Conflict,
     ConflictRefused,
     InvalidRequest,
+    MultiRoom,
     NoAvailability,
     OutcomeUnknown,
     VendorLacks,
@@ -26,7 +27,9 @@ from app.domain.reservation import Reservation, ReservationDraft, ReservationPat
 from app.domain.stay import Stay
 
 _VENDOR = QLOAPPS.vendor
-_UNTOLD = wire.BookingMade.model_construct(number="")
+_UNTOLD = wire.Written.model_construct(number="")
+_SENT: overlay.Body = {}
+"""In place of what an earlier attempt has sent: it is looked for, never sent again."""
 _PRECISE = Decimal("0.000001")
 
 
@@ -46,9 +49,8 @@ class Bookings:
         """
         checks.draft(draft)
         source = op.reference("reserve")
-        async with op.alone(f"room type {draft.room_type}"):
-            ready = await op.remember("ready", lambda: self._ready(draft), returns=wire.Ready)
-            body = overlay.created(self._shop.hotel, draft, ready, source)
+        async with op.alone(f"room type {draft.room_type}"), op.alone(lock_of(draft.guest)):
+            body = _SENT if op.is_resumed else await self._created(draft, source)
             number = await op.step(
                 "reserve",
                 lambda: self._reserve(body),
@@ -62,7 +64,7 @@ class Bookings:
     async def cancel(self, ref: VendorRef, reason: str | None, op: Operation) -> None:
         """Cancel an order by its history, which touches neither rooms nor services; the reason becomes a note."""
         if reason is not None:
-            checks.text(reason, "reason")
+            checks.note(reason, "reason")
         rows = await self.require_own(ref)
         async with op.alone(f"order {ref}", until_settled=True):
             was = await op.remember("state", lambda: self._is_cancelled(ref), returns=bool)
@@ -75,12 +77,14 @@ class Bookings:
                 returns=str,
                 find=lambda: self._cancelled(ref),
             )
+            if not await self._is_cancelled(ref):
+                raise ConflictRefused("the order has the state of a cancelled one, but its rooms are still held")
             if reason is not None:
                 await self._note(rows, reason, op)
 
     async def note(self, ref: VendorRef, text: str, op: Operation) -> str:
         """Add a note to the comment of the order's first room, and give it as it is kept there (# Q28)."""
-        checks.text(text, "text")
+        checks.note(text, "text")
         rows = await self.require_own(ref)
         async with op.alone(f"order {ref}", until_settled=True):
             return await self._note(rows, text, op)
@@ -130,13 +134,15 @@ class Bookings:
         """Give the room of an order that has one.
 
         Raises:
+            MultiRoom: it has several.
             ConflictRefused: it is cancelled.
         """
         rows = await self._shop.among(wire.PlacedRow, "id_order", [ref])
-        live = [row for row in rows if not mapping.is_cancelled(row)]
-        if not live:
+        if len(rows) > 1:
+            raise MultiRoom("the stay has several rooms; its room fields cannot be changed in one")
+        if not rows or mapping.is_cancelled(rows[0]):
             raise ConflictRefused("the reservation is cancelled")
-        return live[0]
+        return rows[0]
 
     async def whole(self, number: str) -> wire.Booking:
         """Read a booking so that it can be sent back without loss.
@@ -164,7 +170,7 @@ class Bookings:
     async def put_whole(self, number: str, body: overlay.Body) -> str:
         """Send a booking back, changed."""
         answer = await self._shop.client.act(
-            "PUT", "api/bookings/{id}", at={"id": number}, params=JSON, json=body, answer=wire.BookingMade
+            "PUT", "api/bookings/{id}", at={"id": number}, params=JSON, json=body, answer=wire.Written
         )
         return answer.number
 
@@ -193,25 +199,28 @@ class Bookings:
             told_by: the fields that tell whether it was done; all of `changes` unless some are named.
         """
         form = await self._form(number)
-        was = {name: form.get(name, "") for name in changes}
+
+        async def before() -> dict[str, str]:
+            return {name: form.get(name, "") for name in changes}
 
         async def holds() -> str | None:
             now = await self._form(number)
-            return number if all(now.get(name) == changes[name] for name in told_by or changes) else None
+            same = (xmlforms.kept(now.get(name, "")) == xmlforms.kept(changes[name]) for name in told_by or changes)
+            return number if all(same) else None
 
         async def undo() -> str:
             return await self._put_row(number, {**await self._form(number), **was})
 
+        was = await op.remember(f"{step} before", before, returns=dict[str, str])
         await op.step(step, lambda: self._put_row(number, {**form, **changes}), returns=str, undo=undo, find=holds)
 
     # What the writes above are made of
 
-    async def _ready(self, draft: ReservationDraft) -> wire.Ready:
-        await self._require_fit(Wanted.of(draft))
+    async def _created(self, draft: ReservationDraft, source: str) -> overlay.Body:
+        price = await self._price_of(Wanted.of(draft))
         guest = await self._guests.for_booking(draft.guest)
-        ari, sold = await self.price(draft.room_type, draft.stay)
-        unit, tax = _unit_and_tax(sold, draft.stay)
-        return wire.Ready(guest=guest, unit_price=unit, total_tax=tax, currency=ari.currency)
+        await self._cancelled_state()  # or the room could not be given back
+        return overlay.created(self._shop.hotel, draft, guest, price, source)
 
     async def _reserve(self, body: overlay.Body) -> str:
         """Send a new booking; in some shops each is made and answered 500, which is no fault of theirs today (# Q7).
@@ -220,7 +229,7 @@ class Bookings:
             OutcomeUnknown: it has to be looked for.
         """
         answer = await self._shop.client.act(
-            "POST", "api/bookings", params=JSON, json=body, answer=wire.BookingMade, instead={"3": _UNTOLD}
+            "POST", "api/bookings", params=JSON, json=body, answer=wire.Written, instead={"3": _UNTOLD}
         )
         if answer is _UNTOLD:
             raise OutcomeUnknown("QloApps made the booking and could not show it", vendor=_VENDOR)
@@ -239,15 +248,24 @@ class Bookings:
         return found[0].id if found else None
 
     async def _cancel_made(self, source: str) -> None:
-        state = await self._cancelled_state()
-        for order in await self._shop.rows(wire.OrderRow, wire.among("source", [source])):
-            await self._enter(VendorRef(order.id), state)
+        """Cancel what carries our reference, and see that its room is free.
 
-    async def _require_room(self, number: str) -> None:
+        Raises:
+            OutcomeUnknown: it is not.
+        """
+        state = await self._cancelled_state()
+        orders = await self._shop.rows(wire.OrderRow, wire.among("source", [source]))
+        for order in orders:
+            await self._enter(order.id, state)
+        if not orders or not all([await self._is_cancelled(VendorRef(order.id)) for order in orders]):
+            raise OutcomeUnknown("QloApps does not show that our order gave its room back", vendor=_VENDOR)
+
+    async def _require_room(self, number: str, *, moved: bool = False) -> None:
         """See that an order has the room that it names: the shop locks nothing (# Q30).
 
         Raises:
-            NoAvailability: the room was gone, or an order of a lower number holds it too.
+            NoAvailability: the room was gone, or an order of a lower number holds it too; where the order was `moved`
+                there, any other.
             OutcomeUnknown: the order shows no room so far.
         """
         rows = await self._shop.among(wire.PlacedRow, "id_order", [number])
@@ -257,29 +275,22 @@ class Bookings:
             if row.is_back_order or mapping.is_cancelled(row):
                 raise NoAvailability("QloApps sold the last room to somebody else", vendor=_VENDOR)
             sharing = await self._shop.among(wire.PlacedRow, "id_room", [row.id_room])
-            if any(_comes_first(other, row) for other in sharing):
+            if any(_overlaps(other, row) and (moved or int(other.id_order) < int(number)) for other in sharing):
                 raise NoAvailability("QloApps gave the last room to another order, too", vendor=_VENDOR)
 
     async def _cancelled_state(self) -> str:
-        state = (await self._shop.legend()).cancelled
+        state = mapping.cancelled_state(await self._shop.states())
         if state is None:
             raise VendorLacks("the shop has no order state named Canceled in a language that is known", vendor=_VENDOR)
         return state
 
     async def _enter(self, number: str, state: str) -> str:
         history = {"id_order": number, "id_order_state": state}
-        answer = await self._shop.client.act(
-            "POST",
-            "api/order_histories",
-            params=JSON,
-            content=xmlforms.write("order_history", history),
-            headers=XML_BODY,
-            answer=wire.HistoryMade,
-        )
-        return answer.number
+        return await self._shop.post("order_histories", "order_history", history)
 
     async def _is_cancelled(self, ref: VendorRef) -> bool:
-        return all(map(mapping.is_cancelled, await self._shop.ours("id_order", [ref])))
+        rows = await self._shop.ours("id_order", [ref])
+        return bool(rows) and all(map(mapping.is_cancelled, rows))
 
     async def _cancelled(self, ref: VendorRef) -> str | None:
         return ref if await self._is_cancelled(ref) else None
@@ -318,19 +329,23 @@ class Bookings:
         if row.id_status != mapping.ALLOTTED:
             raise ConflictRefused("the guest has been checked in, and this PMS would give the stay another room")
         before = await op.remember("booking", lambda: self.whole(number), returns=wire.Booking)
-        price = await op.remember("price", lambda: self._price_of(wanted), returns=wire.Price)
-        now = await self.whole(number)
-        await op.step(
-            "modify",
-            lambda: self.put_whole(number, overlay.moved(now, row, wanted, price)),
-            returns=str,
-            undo=lambda: self._move_back(before, row),
-            find=lambda: self._moved(number, wanted),
-        )
-        await self._require_room(number)
-        if overlay.names(await self.whole(number)) != overlay.names(before):
+        async with op.alone(f"room type {wanted.kind}"):
+            body = _SENT if op.is_resumed else await self._moving(row, wanted)
+            await op.step(
+                "modify",
+                lambda: self.put_whole(number, body),
+                returns=str,
+                undo=lambda: self._move_back(before, row),
+                find=lambda: self._moved(number, wanted),
+            )
+            await self._require_room(number, moved=True)
+        if overlay.names(before) - overlay.names(await self.whole(number)):
             raise Conflict("QloApps did not take a service of the booking along", vendor=_VENDOR)
         await self._bring_along(row, wanted, op)
+
+    async def _moving(self, row: wire.PlacedRow, wanted: Wanted) -> overlay.Body:
+        price = await self._price_of(wanted)
+        return overlay.moved(await self.whole(row.id_order), row, wanted, price)
 
     async def _move_back(self, before: wire.Booking, row: wire.PlacedRow) -> None:
         """Give a booking the room back that it had, and that room what stood in its row."""
@@ -342,6 +357,8 @@ class Bookings:
     async def _bring_along(self, row: wire.PlacedRow, wanted: Wanted, op: Operation) -> None:
         """Give the new row what the old one had: its comment, and how many children stay."""
         now = await self.only_room(VendorRef(row.id_order))
+        if not wanted.is_at(now):
+            raise OutcomeUnknown("the shop has put the room elsewhere since", vendor=_VENDOR)
         if wanted.is_met(now) and (now.comment or "") == (row.comment or ""):
             return
         changes = {**wanted.occupancy(), "comment": row.comment or ""}
@@ -349,9 +366,10 @@ class Bookings:
 
     async def _price_of(self, wanted: Wanted) -> wire.Price:
         await self._require_fit(wanted)
-        _, sold = await self.price(wanted.kind, wanted.stay)
-        unit, tax = _unit_and_tax(sold, wanted.stay)
-        return wire.Price(unit_price=unit, total_tax=tax)
+        ari, sold = await self.price(wanted.kind, wanted.stay)
+        unit = (sold.total_price / len(wanted.stay)).quantize(_PRECISE)  # the quoted total, in two parts (# Q5)
+        tax = sold.total_price_with_tax - sold.total_price
+        return wire.Price(unit_price=unit, total_tax=tax, currency=ari.currency)
 
     async def _require_fit(self, wanted: Wanted) -> None:
         kinds = await self._shop.kinds(wanted.kind)
@@ -365,29 +383,14 @@ class Bookings:
         return number if live and all(map(wanted.is_at, live)) else None
 
     async def _form(self, number: str) -> xmlforms.Form:
-        document = await self._shop.client.ask("GET", "api/room_bookings/{id}", at={"id": number}, answer=bytes)
-        return xmlforms.read(document, "booking")
+        return await self._shop.form("room_bookings", "booking", number)
 
     async def _put_row(self, number: str, form: Mapping[str, str]) -> str:
-        answer = await self._shop.client.act(
-            "PUT",
-            "api/room_bookings/{id}",
-            at={"id": number},
-            params=JSON,
-            content=xmlforms.write("booking", form),
-            headers=XML_BODY,
-            answer=wire.RowKept,
-        )
-        return answer.number
+        return await self._shop.put("room_bookings", "booking", number, form)
 
 
-def _unit_and_tax(sold: wire.AriRoomType, stay: Stay) -> tuple[Decimal, Decimal]:
-    """Give the price of a night without tax, and the tax of the stay, that make up the quoted total (# Q5)."""
-    return (sold.total_price / len(stay)).quantize(_PRECISE), sold.total_price_with_tax - sold.total_price
-
-
-def _comes_first(other: wire.PlacedRow, ours: wire.PlacedRow) -> bool:
-    """Tell whether another order holds a room on one of our nights, and was made before ours."""
+def _overlaps(other: wire.PlacedRow, ours: wire.PlacedRow) -> bool:
+    """Tell whether another order holds a room on one of our nights."""
     is_live = not other.is_back_order and not mapping.is_cancelled(other) and other.id_status != mapping.CHECKED_OUT
     overlaps = other.date_from < ours.date_to and ours.date_from < other.date_to
-    return is_live and overlaps and int(other.id_order) < int(ours.id_order)
+    return is_live and overlaps and other.id_order != ours.id_order

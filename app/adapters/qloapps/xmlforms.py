@@ -34,15 +34,24 @@ def write(node: str, form: Mapping[str, str]) -> bytes:
 
 def kept(text: str) -> str:
     """Give a text as the shop keeps it: trimmed, each character of four bytes replaced (# Q24)."""
-    return "".join(char if ord(char) <= 0xFFFF else _LOST for char in text.replace("\r\n", "\n")).strip()
+    return "".join(char if ord(char) <= 0xFFFF else _LOST for char in _lines(text)).strip()
 
 
 def notes(comment: str | None) -> list[str]:
     """Give the notes that a comment holds."""
-    parts = (comment or "").replace("\r\n", "\n").split(BETWEEN_NOTES)
+    parts = _lines(comment or "").split(BETWEEN_NOTES)
     return [note for note in map(str.strip, parts) if note]
 
 
 def with_note(comment: str | None, note: str) -> str:
     """Give a comment with one more note."""
     return BETWEEN_NOTES.join([*notes(comment), note])
+
+
+def is_one_note(text: str) -> bool:
+    """Tell whether a text would be read as one note again, whatever notes it stands between."""
+    return BETWEEN_NOTES.strip() not in map(str.strip, _lines(text).split("\n"))
+
+
+def _lines(text: str) -> str:
+    return text.replace("\r\n", "\n").replace("\r", "\n")

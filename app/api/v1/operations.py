@@ -21,7 +21,7 @@ from app.domain.reservation import Note, Reservation
 from app.gateway.callers import Scope
 from app.gateway.patience import within
 from app.gateway.write import Accepted, Settled
-from app.store.operations import OperationRecord, OperationStatus
+from app.store.operation_records import OperationRecord, OperationStatus
 
 router = APIRouter(prefix="/v1/operations", tags=["operations"])
 

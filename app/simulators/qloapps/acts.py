@@ -11,6 +11,7 @@ from app.simulators.hotel import SimulatedHotel
 from app.simulators.qloapps import orders, sent
 from app.simulators.qloapps.answers import Refused
 from app.simulators.qloapps.building import ORDER_STATES
+from app.simulators.qloapps.keys import Keys
 from app.simulators.qloapps.ledger import RoomMark
 from app.simulators.qloapps.rows import NEVER, local
 from app.simulators.qloapps.tables import Tables
@@ -98,11 +99,9 @@ def replace_room(tables: Tables, body: bytes) -> Answer:
 
 def _stamp(tables: Tables, booking: Booking) -> None:
     """Remember how each room of an order stands, before one of them is changed apart from the others."""
-    own = {room.id for room in booking.rooms}
-    for row in tables.rows("room_bookings"):
-        if str(row["id"]) in own:
-            mark = tables.ledger.rooms.setdefault(str(row["id"]), RoomMark())
-            mark.state, mark.check_in, mark.check_out = row["id_status"], row["check_in"], row["check_out"]
+    for row in tables.rows("room_bookings", Keys.only(id_order=booking.id)):
+        mark = tables.ledger.rooms.setdefault(str(row["id"]), RoomMark())
+        mark.state, mark.check_in, mark.check_out = row["id_status"], row["check_in"], row["check_out"]
 
 
 def _house(room: StayRoom, mark: RoomMark, fields: sent.Sent) -> None:
@@ -160,7 +159,7 @@ def _whole(tables: Tables, resource: str, body: bytes, required: tuple[str, ...]
 
 
 def _row(tables: Tables, resource: str, number: str) -> dict[str, Any]:
-    row = next((row for row in tables.rows(resource) if str(row["id"]) == number), None)
+    row = next((row for row in tables.rows(resource, Keys.only(id=number)) if str(row["id"]) == number), None)
     if row is None:
         raise Refused(404, (92, "Invalid ID"))
     return row

@@ -8,6 +8,7 @@ from app.simulators.qloapps import sent
 from app.simulators.qloapps.answers import Refused
 from app.simulators.qloapps.building import LANGUAGE
 from app.simulators.qloapps.checks import EMAIL, PHONE, name_is_valid
+from app.simulators.qloapps.keys import Keys
 from app.simulators.qloapps.rows import local, secret
 from app.simulators.qloapps.tables import Tables
 from app.simulators.records import Contact, Guest
@@ -62,7 +63,7 @@ def replace(tables: Tables, number: str, body: bytes) -> tuple[int, Mapping[str,
         raise Refused(404, (92, "Invalid ID"))
     _check(fields)
     hotel, guest = found
-    row = next(row for row in tables.rows("customers") if str(row["id"]) == guest.id)
+    (row,) = tables.rows("customers", Keys.only(id=guest.id))
     same = fields["passwd"] == row["passwd"]
     _rename(hotel, guest, fields)
     hotel.change_guest(guest, email=fields["email"])

@@ -2,13 +2,12 @@
 
 import operator
 import re
-import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 
 from app.simulators.qloapps.answers import Refused
+from app.simulators.qloapps.keys import FILTER, collated
 from app.simulators.qloapps.rows import Row
 
-_FILTER = re.compile(r"filter\[(\w+)\]")
 _VALUE = re.compile(r"(.*)\[(.*)\](.*)", re.DOTALL)
 _BETWEEN = re.compile(r"([\d.:\-\s]+),([\d.:\-\s]+)")
 _COMPARED: Mapping[str, Callable[[str, str], bool]] = {">": operator.gt, "<": operator.lt, "!": operator.ne}
@@ -17,9 +16,11 @@ _COMPUTED = frozenset({("customers", "phone")})
 _WARNING = (3, "[PHP Warning #2] Trying to access array offset on value of type bool (WebserviceRequest.php)")
 
 
-def chosen(resource: str, rows: Sequence[Row], query: Mapping[str, str]) -> list[Row]:
-    """Give the rows asked for, with the fields asked for: only the ids unless told otherwise."""
-    known = list(rows[0]) if rows else []
+def chosen(resource: str, rows: Sequence[Row], query: Mapping[str, str], *, known: Sequence[str]) -> list[Row]:
+    """Give the rows asked for, with the fields asked for: only the ids unless told otherwise.
+
+    `known` are the fields of the resource; none where it has no row at all, and then no filter is wrong.
+    """
     kept = [row for row in rows if _passes(resource, row, query)]
     _check_filters(resource, known, query)
     kept = _sorted(kept, query.get("sort", ""))
@@ -28,7 +29,7 @@ def chosen(resource: str, rows: Sequence[Row], query: Mapping[str, str]) -> list
 
 def _check_filters(resource: str, known: Sequence[str], query: Mapping[str, str]) -> None:
     for key in query:
-        named = _FILTER.fullmatch(key)
+        named = FILTER.fullmatch(key)
         if named and known and named.group(1) not in known:
             full = ", ".join(f'"{name}"' for name in known)
             raise Refused(500, (32, f"This filter does not exist. The full list is: {full}"), *([_WARNING] * 4))
@@ -37,7 +38,7 @@ def _check_filters(resource: str, known: Sequence[str], query: Mapping[str, str]
 
 
 def _passes(resource: str, row: Row, query: Mapping[str, str]) -> bool:
-    filters = ((_FILTER.fullmatch(key), wanted) for key, wanted in query.items())
+    filters = ((FILTER.fullmatch(key), wanted) for key, wanted in query.items())
     return all(_fits(str(row.get(named.group(1))), wanted) for named, wanted in filters if named)
 
 
@@ -47,7 +48,7 @@ def _fits(value: str, wanted: str) -> bool:
     if parts is None:
         return True
     before, inner, after = parts.groups()
-    have, want = _collated(value), _collated(inner)
+    have, want = collated(value), collated(inner)
     if "%" in {before, after}:
         return re.fullmatch(_pattern(before + want + after), have, re.DOTALL) is not None
     if before in _COMPARED:
@@ -57,11 +58,6 @@ def _fits(value: str, wanted: str) -> bool:
         low, high = sorted(between.groups())
         return low <= value <= high
     return have in want.split("|")
-
-
-def _collated(text: str) -> str:
-    """Fold a text as the database's collation does: neither case nor accents count."""
-    return "".join(char for char in unicodedata.normalize("NFKD", text.lower()) if not unicodedata.combining(char))
 
 
 def _pattern(like: str) -> str:

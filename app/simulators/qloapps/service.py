@@ -13,6 +13,7 @@ from starlette.routing import Route
 
 from app.simulators.qloapps import acts, ari, bookings, changes, customers, orders
 from app.simulators.qloapps.answers import Asker, Refused, resources
+from app.simulators.qloapps.keys import Keys
 from app.simulators.qloapps.listing import chosen
 from app.simulators.qloapps.tables import Tables
 from app.simulators.site import Site
@@ -107,15 +108,14 @@ class _Shop:
         if resource == "bookings":
             return self._bookings(asker, number)
         node, item = _NODES.get(resource, (resource, resource.removesuffix("s")))
-        rows = self.tables.rows(resource)
         if number:
             row = self.tables.one(resource, number)
             if row is None:
                 raise Refused(404)
             return asker.answer({item: row})
-        if resource == "orders":
-            rows = [row for row in rows if self.tables.is_listed(row)]
-        return asker.listing(node, item, list(chosen(resource, rows, request.query_params)))
+        query, known = request.query_params, self.tables.fields(resource)
+        rows = self.tables.listed(resource, Keys.of(query))
+        return asker.listing(node, item, list(chosen(resource, rows, query, known=known)))
 
     def _check_right(self, resource: str, method: str) -> None:
         known = {*self.tables.resources, "bookings", "hotel_ari"}

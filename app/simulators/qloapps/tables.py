@@ -1,10 +1,12 @@
-"""The shop's tables, drawn from its hotels whenever they are asked for: rows as the webservice shows them in JSON."""
+"""The shop's tables, drawn from its hotels whenever asked for: rows as the webservice shows them in JSON."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import cache, cached_property
 
 from app.simulators.hotel import SimulatedHotel
 from app.simulators.qloapps import rows
 from app.simulators.qloapps.building import CURRENCY, ORDER_STATES, PAID
+from app.simulators.qloapps.keys import EVERYTHING, Keys
 from app.simulators.qloapps.ledger import Ledger, Service, without_tax
 from app.simulators.qloapps.rows import Row, local, price, reference
 from app.simulators.records import Booking, Guest, LineType, StayRoom
@@ -20,7 +22,7 @@ class Tables:
         self.ledger = Ledger()
         self._given: dict[str, str] = {}
         """Rooms once given: a cancelled room keeps its number here."""
-        self._draw: dict[str, Callable[[], Iterator[Row]]] = {
+        self._draw: dict[str, Callable[[Keys], Iterator[Row]]] = {
             "hotels": self._hotel_rows,
             "room_types": self._room_type_rows,
             "hotel_room_types": self._limit_rows,
@@ -63,20 +65,27 @@ class Tables:
         """The resources that have rows."""
         return self._draw.keys()
 
-    def rows(self, resource: str) -> list[Row]:
-        """Give all rows of a resource, by id."""
-        return sorted(self._draw[resource](), key=lambda row: int(row["id"]))
+    def rows(self, resource: str, keys: Keys = EVERYTHING) -> list[Row]:
+        """Give the rows of a resource, by id: at least those that have these keys."""
+        return sorted(self._draw[resource](keys), key=lambda row: int(row["id"]))
+
+    def listed(self, resource: str, keys: Keys) -> list[Row]:
+        """Give the rows that lists show: at least those that have these keys."""
+        return [row for row in self.rows(resource, keys) if self._is_listed(resource, row)]
+
+    def fields(self, resource: str) -> Sequence[str]:
+        """Name the fields of a resource, unless lists show no row of it."""
+        return list(next((row for row in self._draw[resource](EVERYTHING) if self._is_listed(resource, row)), ()))
 
     def one(self, resource: str, number: str) -> Row | None:
         """Give one row by its id; services answer as room types too, without a hotel."""
-        found = next((row for row in self.rows(resource) if str(row["id"]) == number), None)
+        found = next((row for row in self.rows(resource, Keys.only(id=number)) if str(row["id"]) == number), None)
         if found is None and resource == "room_types" and (service := self.one("services", number)):
             return {**service, "id_hotel": False}
         return found
 
-    def is_listed(self, order: Row) -> bool:
-        """Tell whether lists of orders show this one."""
-        mark = self.ledger.orders.get(str(order["id"]))
+    def _is_listed(self, resource: str, row: Row) -> bool:
+        mark = self.ledger.orders.get(str(row["id"])) if resource == "orders" else None
         return mark is None or not mark.unlisted
 
     def bookings(self) -> Iterator[tuple[SimulatedHotel, Booking]]:
@@ -92,7 +101,7 @@ class Tables:
 
     def booking(self, number: str) -> tuple[SimulatedHotel, Booking] | None:
         """Give an order with its hotel."""
-        return next((found for found in self.bookings() if found[1].id == number), None)
+        return next(((hotel, hotel.bookings[number]) for hotel in self._hotels if number in hotel.bookings), None)
 
     def hotel(self, property_id: str) -> SimulatedHotel | None:
         """Give the hotel of that number."""
@@ -100,8 +109,12 @@ class Tables:
 
     def room_id(self, number: str) -> int:
         """Give the id of a room; rooms are numbered through all hotels."""
+        return self._room_ids[number]
+
+    @cached_property
+    def _room_ids(self) -> dict[str, int]:
         numbers = [room for hotel in self._hotels for room in hotel.rooms]
-        return numbers.index(number) + 1
+        return {number: place for place, number in reversed(list(enumerate(numbers, start=1)))}
 
     def room_number(self, hotel: SimulatedHotel, room: StayRoom) -> str:
         """Give the room of an order, or the one that it had before it was cancelled."""
@@ -113,21 +126,27 @@ class Tables:
 
     def customer(self, guest_id: str) -> int:
         """Give the id of a guest's one account in the shop: the first hotel's, where the e-mail address is the same."""
+        return self._account(guest_id, self._first_by_email)
+
+    def customers(self) -> Iterator[tuple[SimulatedHotel, Guest]]:
+        """Give the shop's customers, each with the hotel that keeps the profile."""
+        known = cache(self._first_by_email)  # for the length of one look through the books
+        for hotel in self._hotels:
+            for guest in hotel.guests.values():
+                if self._account(guest.id, known) == int(guest.id):
+                    yield hotel, guest
+
+    def _account(self, guest_id: str, known: Callable[[], Mapping[str, str]]) -> int:
         first, *others = self._hotels
         if guest_id in first.guests:
             return int(guest_id)
         elsewhere = next((hotel.guests[guest_id] for hotel in others if guest_id in hotel.guests), None)
-        known = {guest.email: guest.id for guest in reversed(first.guests.values()) if guest.email}
-        return int(known.get(elsewhere.email or "", guest_id) if elsewhere else guest_id)
+        return int(known().get(elsewhere.email or "", guest_id) if elsewhere else guest_id)
 
-    def customers(self) -> Iterator[tuple[SimulatedHotel, Guest]]:
-        """Give the shop's customers, each with the hotel that keeps the profile."""
-        for hotel in self._hotels:
-            for guest in hotel.guests.values():
-                if self.customer(guest.id) == int(guest.id):
-                    yield hotel, guest
+    def _first_by_email(self) -> Mapping[str, str]:
+        return {guest.email: guest.id for guest in reversed(self._hotels[0].guests.values()) if guest.email}
 
-    def _hotel_rows(self) -> Iterator[Row]:
+    def _hotel_rows(self, _: Keys) -> Iterator[Row]:
         for hotel in self._hotels:
             setup = hotel.setup
             yield {
@@ -143,7 +162,7 @@ class Tables:
                 "hotel_name": setup.name,
             }
 
-    def _room_type_rows(self) -> Iterator[Row]:
+    def _room_type_rows(self, _: Keys) -> Iterator[Row]:
         for hotel in self._hotels:
             for kind in hotel.kinds.values():
                 yield {
@@ -157,7 +176,7 @@ class Tables:
                     "description": kind.description,
                 }
 
-    def _limit_rows(self) -> Iterator[Row]:
+    def _limit_rows(self, _: Keys) -> Iterator[Row]:
         for hotel in self._hotels:
             for kind in hotel.kinds.values():
                 rooms = [room.number for room in hotel.rooms.values() if room.kind == kind.code]
@@ -175,7 +194,7 @@ class Tables:
                     "associations": {"hotel_rooms": [{"id": self.room_id(number)} for number in rooms]},
                 }
 
-    def _room_rows(self) -> Iterator[Row]:
+    def _room_rows(self, _: Keys) -> Iterator[Row]:
         for hotel in self._hotels:
             for room in hotel.rooms.values():
                 yield {
@@ -190,44 +209,53 @@ class Tables:
                     **self.ledger.room_facts.get(room.number, {}),
                 }
 
-    def _service_rows(self) -> Iterator[Row]:
+    def _service_rows(self, _: Keys) -> Iterator[Row]:
         return (rows.service(product) for product in self.ledger.products.values())
 
-    def _history_rows(self) -> Iterator[Row]:
+    def _history_rows(self, keys: Keys) -> Iterator[Row]:
         shop = self._hotels[0]
-        return (rows.history(shop, history) for history in self.ledger.histories)
+        for change in self.ledger.histories:
+            if keys.admit(id=change.id, id_order=change.order):
+                yield rows.history(shop, change)
 
-    def _order_rows(self) -> Iterator[Row]:
+    def _order_rows(self, keys: Keys) -> Iterator[Row]:
         for hotel, booking in self.bookings():
-            yield rows.order(hotel, booking, self.ledger, customer=self.customer(str(booking.contact.guest_id)))
+            if keys.admit(id=booking.id, source=booking.external_reference or "", reference=reference(booking)):
+                yield rows.order(hotel, booking, self.ledger, customer=self.customer(str(booking.contact.guest_id)))
 
-    def _detail_rows(self) -> Iterator[Row]:
+    def _detail_rows(self, keys: Keys) -> Iterator[Row]:
         for hotel, booking in self.bookings():
             self.note_details(booking)
+            if not keys.admit(id_order=booking.id):
+                continue
             for room in booking.rooms:
                 number = self.ledger.detail(f"room {room.id}")
                 yield rows.room_detail(number, booking, room, hotel.kinds[room.kind].name, self.ledger.room_tax(room))
             for service in self.ledger.services_of(booking):
                 yield self._service_detail(booking.id, service)
         for order, service in self.ledger.leftovers:
-            yield self._service_detail(order, service)
+            if keys.admit(id_order=order):
+                yield self._service_detail(order, service)
 
     def _service_detail(self, order: str, service: Service) -> Row:
         return rows.service_detail(self.ledger.detail(f"line {service.line}"), order, service)
 
-    def _payment_rows(self) -> Iterator[Row]:
+    def _payment_rows(self, keys: Keys) -> Iterator[Row]:
         for hotel, booking in self.bookings():
+            if not keys.admit(order_reference=reference(booking)):
+                continue
             for line in booking.lines:
                 if line.type is LineType.PAYMENT:
                     yield rows.payment(hotel, self.ledger.payment(line), reference(booking), line)
 
-    def _customer_rows(self) -> Iterator[Row]:
+    def _customer_rows(self, keys: Keys) -> Iterator[Row]:
         for hotel, guest in self.customers():
-            yield rows.customer(hotel, guest, self.ledger.accounts.get(guest.id))
+            if keys.admit(id=guest.id, email=guest.email or ""):
+                yield rows.customer(hotel, guest, self.ledger.accounts.get(guest.id))
 
-    def _address_rows(self) -> Iterator[Row]:
+    def _address_rows(self, keys: Keys) -> Iterator[Row]:
         for _, guest in self.customers():
-            if guest.country:
+            if guest.country and keys.admit(id=guest.id, id_customer=guest.id):
                 yield {
                     "id": int(guest.id),
                     "id_customer": int(guest.id),
@@ -236,13 +264,14 @@ class Tables:
                     "phone_mobile": "",
                 }
 
-    def _room_booking_rows(self) -> Iterator[Row]:
+    def _room_booking_rows(self, keys: Keys) -> Iterator[Row]:
         for hotel, booking in self.bookings():
             for room in booking.rooms:
-                yield self._room_booking(hotel, booking, room)
+                number = self.room_number(hotel, room)
+                if keys.admit(id=room.id, id_order=booking.id, id_room=self.room_id(number)):
+                    yield self._room_booking(hotel, booking, room, number)
 
-    def _room_booking(self, hotel: SimulatedHotel, booking: Booking, room: StayRoom) -> Row:
-        number = self.room_number(hotel, room)
+    def _room_booking(self, hotel: SimulatedHotel, booking: Booking, room: StayRoom, number: str) -> Row:
         shown = rows.room_booking(hotel, booking, room, self.ledger)
         return {
             **shown,
@@ -252,12 +281,12 @@ class Tables:
         }
 
 
-def _order_state_rows() -> Iterator[Row]:
+def _order_state_rows(_: Keys) -> Iterator[Row]:
     for number, name in enumerate(ORDER_STATES, start=1):
         yield {"id": number, "invoice": 0, "logable": 0, "paid": int(number == PAID), "name": name}
 
 
-def _currency_rows() -> Iterator[Row]:
+def _currency_rows(_: Keys) -> Iterator[Row]:
     yield {
         "id": CURRENCY,
         "name": "Dollar",
@@ -268,6 +297,6 @@ def _currency_rows() -> Iterator[Row]:
     }
 
 
-def _configuration_rows() -> Iterator[Row]:
+def _configuration_rows(_: Keys) -> Iterator[Row]:
     yield {"id": 1, "name": "PS_TIMEZONE", "value": "America/New_York"}
     yield {"id": 2, "name": "PS_CURRENCY_DEFAULT", "value": str(CURRENCY)}

@@ -12,7 +12,6 @@ import pytest
 from app.core.operation import Operation
 from app.domain.errors import (
     CannotBeSeen,
-    Conflict,
     ConflictRefused,
     GatewayError,
     InvalidRequest,
@@ -96,7 +95,7 @@ async def test_a_state_that_leaves_the_rooms_as_they_are_is_no_cancellation(
     if act == "undo":
         assert not await operation.undo()
         return
-    with pytest.raises(Conflict):
+    with pytest.raises(ConflictRefused):
         await desk.hotel.cancel_reservation(made.id, None, desk.operation())
 
 
@@ -147,6 +146,16 @@ async def test_two_bookings_of_one_new_guest_are_kept_apart_and_nobody_learns_th
     await desk.hotel.upsert_guest(ADA, None, profile)
     (guest,) = set(first.held) & set(second.held) & set(profile.held)
     assert "ada" not in guest.casefold()
+
+
+async def test_a_profile_that_would_end_the_shop_is_not_booked_for(desk: Desk) -> None:
+    made = await desk.made()
+    guest = desk.site.hotel.guests[str(made.guest.id)]
+    desk.site.hotel.change_guest(guest, first_name="Agent 47")
+    with pytest.raises(InvalidRequest) as refused:
+        await desk.made(guest={"id": made.guest.id, "first_name": None, "email": None, "phone": None})
+    assert refused.value.errors[0].loc == ("guest", "first_name")
+    assert desk.asked("POST", "bookings") == 1
 
 
 # Ours or theirs

@@ -209,6 +209,8 @@ async def race(shop: Shop, callers: int) -> list[int]:
     await shop.book(room_types=[stay(4, number_of_rooms=4)], source="race-pre")
     guests = [{**GRACE, "email": f"race{number}@example.test"} for number in range(callers)]
     bodies = [booking(stay(4), guest=guest, source=f"race-{place}") for place, guest in enumerate(guests)]
+    all_have_looked = asyncio.Barrier(callers)
+    shop.site.wait = lambda _: all_have_looked.wait()
     replies = await asyncio.gather(*(shop.call("POST", "bookings", body) for body in bodies))
     return [reply.status_code for reply in replies]
 
