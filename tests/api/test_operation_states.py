@@ -22,11 +22,12 @@ from hypothesis.stateful import (
 from sqlalchemy import text
 
 from app.domain.ids import OperationId
+from app.gateway.waits import Waits
 from app.main import working
 from app.settings import Settings
 from app.workers.worker import Worker
 from tests.fixtures.gateway import HotelUnderTest
-from tests.fixtures.own_worker import FAST, FastHotel, HurriedClock
+from tests.fixtures.own_worker import FastHotel, HurriedClock
 from tests.fixtures.stays import fault, seeded
 
 T = TypeVar("T")
@@ -38,6 +39,8 @@ SENT = {
     "500 without it": ["status"],
     "500 after it": ["status_after"],
 }
+SLOW_ENOUGH = Waits().scaled(0.1)
+"""The worker's waits: hours that pass are a few minutes, and no real seconds of a slow machine are taken for them."""
 HOURS = text(
     "UPDATE operations SET last_sent_at = last_sent_at - interval '2 minutes', "
     "deadline_at = deadline_at - interval '2 minutes', next_attempt_at = next_attempt_at - interval '2 minutes'"
@@ -202,7 +205,7 @@ async def test_no_way_leads_from_unknown_to_a_second_send_without_a_seen_absence
 ) -> None:
     hotel = await fast_hotel(keys=False)
     clock = HurriedClock()
-    async with working(fast_settings, clock=clock, waits=FAST) as worker:
+    async with working(fast_settings, clock=clock, waits=SLOW_ENOUGH) as worker:
         clocks = (clock, hotel.gateway.app.state.gateway.clock)
         world = World(hotel, worker, asyncio.get_running_loop(), clocks)
         life = type("LifeOfThisTest", (Life,), {"world": world})
