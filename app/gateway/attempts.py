@@ -251,7 +251,7 @@ class Attempts:
             error,
             counts=operation.absence_counts,
             has_key=operation.may_repeat,
-            age=operation.now - (operation.doubt_since or operation.now),
+            age=operation.age_of_doubt,
             waits=self._waits,
         )
         never_done = result.status is not OperationStatus.UNKNOWN

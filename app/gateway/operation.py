@@ -83,6 +83,13 @@ class DurableOperation(Operation):
         """Whether an earlier attempt was somebody else's, or another time's, and may have left things behind."""
         return self.record.attempts > 1 or self.record.looks > 0
 
+    @property
+    def age_of_doubt(self) -> timedelta:
+        """For how long nobody has known: since a send that may have landed, else since it was left half done."""
+        if self.has_caller:
+            return timedelta()  # an attempt that is only ending now
+        return self.now - (self.doubt_since or self.record.accepted_at or self.record.created_at)
+
     async def run(self, act: Coroutine[Any, Any, T]) -> T:
         """Run the adapter's part, so that giving up waiting can end it while nothing was sent.
 
@@ -101,13 +108,9 @@ class DurableOperation(Operation):
     def give_up_waiting(self) -> bool:
         """Let nothing be sent any more, if nothing was sent yet, and end what still waits to be."""
         in_time = super().give_up_waiting()
-        if in_time:
-            self._give_up()
-        return in_time
-
-    def _give_up(self) -> None:
-        if not self._gave_up.done():
+        if in_time and not self._gave_up.done():
             self._gave_up.set_result(None)
+        return in_time
 
     async def _note_nothing_sent(self) -> None:
         """Note that the step that was to be sent was not, or the next attempt would take its answer for lost."""
