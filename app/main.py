@@ -45,6 +45,7 @@ from app.gateway.callers import Callers
 from app.gateway.copies import Copies
 from app.gateway.dead_letters import DeadLetterDesk
 from app.gateway.doctor import Doctor
+from app.gateway.flights import Flights
 from app.gateway.folios import Folios
 from app.gateway.guests import Guests
 from app.gateway.hotels import HotelDirectory
@@ -56,6 +57,7 @@ from app.gateway.operation import OperationFactory
 from app.gateway.patience import within
 from app.gateway.reads import Reads
 from app.gateway.record import Recorder
+from app.gateway.refresh_ahead import RefreshAhead
 from app.gateway.reservations import Reservations
 from app.gateway.rooms import Rooms
 from app.gateway.settle import Settling
@@ -63,10 +65,15 @@ from app.gateway.waits import Waits
 from app.gateway.writes import Writes
 from app.settings import Settings
 from app.store.cache import Cache
+from app.store.client_limits import ClientLimits
 from app.store.crypto import BlindIndex, IdempotencyHasher, Keyring
 from app.store.database import Database
 from app.store.job_runner import JobRunner
+from app.store.leases import Leases
+from app.store.quota import SharedQuota
+from app.store.redis_link import RedisLink
 from app.store.repository import StoreKeys
+from app.store.snapshots import Snapshots
 from app.telemetry import log as logs
 from app.workers.worker import Worker, rounds
 
@@ -102,7 +109,10 @@ class Stores:
     """Postgres and Redis."""
 
     database: Database
+    redis: RedisLink
     cache: Cache
+    snapshots: Snapshots
+    leases: Leases
 
 
 @dataclass(frozen=True)
@@ -114,6 +124,7 @@ class Ground:
     ledger: Ledger
     policy: EgressPolicy
     services: VendorServices
+    quota: SharedQuota
     stores: Stores
     copies: Copies
     directory: HotelDirectory
@@ -131,7 +142,7 @@ class Ground:
             await within(CONFIRM_SECONDS, self.repeats.confirm())
         await self.connectors.aclose()
         await self.services.pools.aclose()
-        await self.stores.cache.aclose()
+        await self.stores.redis.aclose()
         await self.stores.database.close()
 
 
@@ -158,9 +169,10 @@ def lay_ground(settings: Settings, *, clock: Clock | None = None, waits: Waits |
         allow_loopback=settings.allow_loopback_pms,
         private_networks=[str(network) for network in settings.private_pms_networks],
     )
-    services = VendorServices.of(policy, clock=clock, timeout=settings.pms_timeout)
-    factory = ConnectorFactory(services, SecretResolver(settings.pms_credentials(), settings.credentials_dir))
     stores = _stores(settings, clock)
+    quota = SharedQuota(stores.redis, processes=settings.expected_processes, clock=clock)
+    services = VendorServices.of(policy, clock=clock, timeout=settings.pms_timeout, quota=quota)
+    factory = ConnectorFactory(services, SecretResolver(settings.pms_credentials(), settings.credentials_dir))
     database, copies, connectors, bookkeeper = stores.database, Copies(clock), ConnectorCache(factory), Bookkeeper()
     repeats = InvalidationRepeats(database, stores.cache)
     recorder = Recorder(database, stores.cache, bookkeeper, repeats)
@@ -170,6 +182,7 @@ def lay_ground(settings: Settings, *, clock: Clock | None = None, waits: Waits |
         ledger=ledger,
         policy=policy,
         services=services,
+        quota=quota,
         stores=stores,
         copies=copies,
         directory=HotelDirectory(database, copies, policy, factory),
@@ -190,9 +203,9 @@ def build(settings: Settings, *, clock: Clock | None = None, waits: Waits | None
     """
     ground = lay_ground(settings, clock=clock, waits=waits)
     breakers = ground.services.breakers if settings.check_pms_in_readiness else None
-    readiness = health.Readiness(ground.stores.database, ground.stores.cache, breakers)
+    readiness = health.Readiness(ground.stores.database, ground.stores.redis, breakers)
     hasher = IdempotencyHasher(settings.idempotency_secret_bytes())
-    return Parts(ground, _gateway(ground, hasher), readiness, LetterGauges(ground.stores.database))
+    return Parts(ground, _gateway(settings, ground, hasher), readiness, LetterGauges(ground.stores.database))
 
 
 def alerts(settings: Settings, ground: Ground) -> Alerts:
@@ -209,15 +222,15 @@ def _stores(settings: Settings, clock: Clock) -> Stores:
     index_keys = settings.index_key_bytes()
     keys = StoreKeys(keyring, BlindIndex(index_keys))
     database = Database(settings.async_database_url, keys=keys, pool_size=settings.database_pool_size)
-    secret = next(iter(index_keys.values()))
-    cache = Cache.connect(settings.redis_url.get_secret_value(), keyring=keyring, secret=secret, clock=clock)
-    return Stores(database, cache)
+    redis = RedisLink(settings.redis_url.get_secret_value())
+    cache = Cache(redis, keyring=keyring, secret=next(iter(index_keys.values())), clock=clock)
+    return Stores(database, redis, cache, Snapshots(redis, keyring=keyring), Leases(redis, cache, keyring=keyring))
 
 
-def _gateway(ground: Ground, hasher: IdempotencyHasher) -> Gateway:
+def _gateway(settings: Settings, ground: Ground, hasher: IdempotencyHasher) -> Gateway:
     database, cache = ground.stores.database, ground.stores.cache
     ledger, clock, connectors = ground.ledger, ground.clock, ground.connectors
-    reads = Reads(ledger=ledger, cache=cache, database=database, connectors=connectors, clock=clock)
+    reads = _reads(settings, ground)
     writes = Writes(
         reads=reads,
         database=database,
@@ -234,8 +247,10 @@ def _gateway(ground: Ground, hasher: IdempotencyHasher) -> Gateway:
         clock=clock,
         database=database,
         cache=cache,
+        snapshots=ground.stores.snapshots,
         connectors=connectors,
         callers=Callers(database, ground.copies),
+        client_limits=_client_limits(settings, ground),
         hotels=ground.directory,
         reads=reads,
         writes=writes,
@@ -248,6 +263,28 @@ def _gateway(ground: Ground, hasher: IdempotencyHasher) -> Gateway:
         doctor=Doctor(connectors, clock),
         audits=Audits(database, ground.directory, found, clock),
         dead_letters=DeadLetterDesk(database, ground.directory, cache, ground.waits),
+    )
+
+
+def _reads(settings: Settings, ground: Ground) -> Reads:
+    return Reads(
+        ledger=ground.ledger,
+        cache=ground.stores.cache,
+        flights=Flights(ground.stores.leases),
+        database=ground.stores.database,
+        connectors=ground.connectors,
+        clock=ground.clock,
+        refresh_ahead=RefreshAhead() if settings.refresh_ahead else None,
+    )
+
+
+def _client_limits(settings: Settings, ground: Ground) -> ClientLimits:
+    return ClientLimits(
+        ground.stores.redis,
+        limit=settings.client_requests_per_minute,
+        processes=settings.expected_processes,
+        secret=next(iter(settings.index_key_bytes().values())),
+        clock=ground.clock,
     )
 
 
@@ -273,9 +310,12 @@ async def working(
     housekeeping = Housekeeping(ground.stores.database)
     made = rounds(settling, housekeeping, ground.repeats, alerts(settings, ground), sweep=ground.waits.sweep)
     jobs = JobRunner(settings.plain_database_url, look_every=ground.waits.job_poll)
+    present = asyncio.create_task(ground.quota.watch())
     try:
         yield Worker(jobs, settling, made)
     finally:
+        present.cancel()
+        await asyncio.gather(present, return_exceptions=True)
         await ground.aclose()
 
 
@@ -283,7 +323,7 @@ async def working(
 async def running(parts: Parts) -> AsyncIterator[None]:
     """Keep the parts going: the first health check before the first request, the last write before the end."""
     await parts.readiness.check()
-    watched = (parts.readiness, parts.ground.repeats, parts.letter_gauges)
+    watched = (parts.readiness, parts.ground.repeats, parts.letter_gauges, parts.ground.quota)
     watches = [asyncio.create_task(part.watch()) for part in watched]
     gc.collect()
     gc.freeze()  # what start-up made stays; the collector need not look at it again
@@ -298,6 +338,7 @@ async def running(parts: Parts) -> AsyncIterator[None]:
         await asyncio.gather(*watches, return_exceptions=True)
         await parts.gateway.writes.aclose()
         await parts.gateway.reads.aclose()
+        await parts.gateway.client_limits.aclose()
         await parts.ground.aclose()
         log.info("gateway.stopped")
 

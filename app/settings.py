@@ -132,6 +132,24 @@ class Settings(DatabaseSettings):
     database_pool_size: int = Field(
         default=10, ge=1, le=200, description="Postgres connections that each process may hold."
     )
+    refresh_ahead: bool = Field(
+        default=False,
+        description="Whether answers that are often asked for are read anew in the last fifth of their time.",
+    )
+    expected_processes: int = Field(
+        default=1,
+        ge=1,
+        le=1_000,
+        description="How many gateway and worker processes there are in all: while Redis is away, each keeps to its "
+        "share of the PMSs' quotas and of the callers' limits.",
+    )
+    client_requests_per_minute: int = Field(
+        default=6000,
+        ge=0,
+        le=10_000_000,
+        description="How many requests each client may make in any minute, with all of its API keys and at all "
+        "processes together; 429 beyond that, 0 for no limit.",
+    )
 
     prometheus_multiproc_dir: Path | None = Field(
         default=None, description="Where several processes meet to add up their metrics; `serve --workers` sets it."

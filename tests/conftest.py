@@ -8,6 +8,7 @@ pytest_plugins = [
     "tests.fixtures.gateway",
     "tests.fixtures.own_gateway",
     "tests.fixtures.own_worker",
+    "tests.fixtures.caches",
     "tests.api.document",
     "tests.api.process",
 ]

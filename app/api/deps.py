@@ -36,7 +36,9 @@ from app.gateway.rooms import Rooms
 from app.gateway.write import Order
 from app.gateway.writes import Writes
 from app.store.cache import Cache
+from app.store.client_limits import ClientLimits
 from app.store.database import Database
+from app.store.snapshots import Snapshots
 
 DEFAULT_TIMEOUT = 30.0
 SHORTEST_TIMEOUT, LONGEST_TIMEOUT = 0.1, 60.0
@@ -52,8 +54,10 @@ class Gateway:
     clock: Clock
     database: Database
     cache: Cache
+    snapshots: Snapshots
     connectors: ConnectorCache
     callers: Callers
+    client_limits: ClientLimits
     hotels: HotelDirectory
     reads: Reads
     writes: Writes
@@ -79,14 +83,18 @@ async def the_caller(
     gateway: Annotated[Gateway, Depends(the_gateway)],
     credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)],
 ) -> Caller:
-    """Tell who calls.
+    """Tell who calls, and count the request; once, as FastAPI asks a dependency once for each request.
 
     Raises:
         Unauthorized: no API key, or one that is not valid.
+        CallerThrottled: the client has used up its limit.
     """
     if credentials is None:
         raise Unauthorized("send an API key as Authorization: Bearer <key>")
-    return await gateway.callers.authenticate(credentials.credentials, until=_end_of(request, gateway, _asked(request)))
+    moment = _end_of(request, gateway, _asked(request))
+    caller = await gateway.callers.authenticate(credentials.credentials, until=moment)
+    await gateway.client_limits.admit(caller.client, until=moment)
+    return caller
 
 
 def _asked(request: Request) -> float:

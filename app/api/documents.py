@@ -8,7 +8,14 @@ from fastapi.routing import APIRoute, iter_route_contexts
 from app.api.envelope import DayEnvelope, Envelope
 from app.api.errors import problems
 
-_EVERYWHERE = ("unauthorized", "forbidden", "validation_failed", "internal_error", "storage_unavailable")
+_EVERYWHERE = (
+    "unauthorized",
+    "forbidden",
+    "validation_failed",
+    "rate_limited",
+    "internal_error",
+    "storage_unavailable",
+)
 _AT_HOTEL = (*_EVERYWHERE, "not_found")
 _OF_PMS = (
     *_AT_HOTEL,

@@ -13,7 +13,13 @@ HOTEL: dict[str, Any] = {
     "country": "AT",
     "property_id": "PRIME",
     "base_url": "https://pms.example",
-    "options": {"day_starts": "04:00", "notify_guest": False, "charge_codes": {}, "queue_expiry": 900},
+    "options": {
+        "day_starts": "04:00",
+        "notify_guest": False,
+        "charge_codes": {},
+        "queue_expiry": 900,
+        "rate_limit": None,
+    },
     "sync": {"arrivals": {"enabled": True, "cron": "*/5 * * * *", "look_ahead_days": 1}},
     "cache": {"guest_ttl": 3600, "reservation_ttl": 300, "room_status_ttl": 60, "availability_ttl": 300},
 }

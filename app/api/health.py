@@ -13,8 +13,8 @@ from app.api import examples
 from app.core.services import Breakers
 from app.domain.errors import StorageUnavailable
 from app.gateway.patience import within
-from app.store.cache import Cache
 from app.store.database import Database
+from app.store.redis_link import RedisLink
 from app.telemetry import metrics
 
 CHECK_EVERY = 1.0
@@ -50,7 +50,7 @@ class Readiness:
     """Looks after Postgres and Redis in the background, so that asking is always quick."""
 
     database: Database
-    cache: Cache
+    redis: RedisLink
     breakers: Breakers | None
     """Reported, never failed for; None leaves vendors out."""
     serving: bool = False
@@ -58,6 +58,8 @@ class Readiness:
     checks: dict[str, CheckResult] = field(default_factory=dict)
     current: bool = False
     """Whether migrations were current when Postgres last answered."""
+    away: frozenset[str] = frozenset()
+    """What nothing can be had from; a database that is read-only still tells who may ask and what we hold."""
 
     async def watch(self) -> None:
         """Check again and again, until cancelled."""
@@ -67,32 +69,44 @@ class Readiness:
 
     async def check(self) -> None:
         """Check once."""
-        postgres, redis = await asyncio.gather(self._postgres(), self._redis())
+        before = self.checks
+        (postgres, is_away), redis = await asyncio.gather(self._postgres(), self._redis())
         self.checks = {"postgres": postgres, "redis": redis}
+        found = {"postgres": is_away, "redis": not redis.ok}
+        self.away = frozenset(name for name in found if found[name])
+        for name, check in self.checks.items():
+            if name in before and check != before[name]:
+                log.warning("readiness.changed", check=name, state=check.detail)
 
     def state(self) -> tuple[int, ReadinessOut]:
         """Give the HTTP status and what is known."""
         checks = {**self.checks, **self._vendors()}
-        up = [check.ok for name, check in self.checks.items()]
-        if not self.serving or not any(up) or not self.current:
+        if not self.serving or not self.current or self.away >= self.checks.keys():
             return 503, ReadinessOut(status="unavailable", checks=checks)
-        return 200, ReadinessOut(status="ok" if all(up) else "degraded", checks=checks)
+        is_well = all(check.ok for check in self.checks.values())
+        return 200, ReadinessOut(status="ok" if is_well else "degraded", checks=checks)
 
-    async def _postgres(self) -> CheckResult:
+    async def _postgres(self) -> tuple[CheckResult, bool]:
+        """Give what is known of Postgres, and whether it is of no use at all."""
         try:
-            self.current = await within(CHECK_TIMEOUT, self.database.is_current())
+            found = await within(CHECK_TIMEOUT, self.database.standing())
         except StorageUnavailable:
-            return CheckResult(ok=False, detail="does not answer")
+            busy = self.database.busy_connections()
+            detail = "does not answer" if busy is None else f"none of our {busy} connections to it is free"
+            return CheckResult(ok=False, detail=detail), True
         except Exception:
             log.exception("readiness.failed", check="postgres")
-            return CheckResult(ok=False, detail="answers with an error")
-        if not self.current:
-            return CheckResult(ok=False, detail="the schema is not current: run pms-gateway migrate")
-        return CheckResult(ok=True, detail="answers, schema is current")
+            return CheckResult(ok=False, detail="answers with an error"), True
+        self.current = found.is_current
+        if not found.is_current:
+            return CheckResult(ok=False, detail="the schema is not current: run pms-gateway migrate"), False
+        if found.is_read_only:
+            return CheckResult(ok=False, detail="is read-only: reads are served, writes are refused"), False
+        return CheckResult(ok=True, detail="answers, schema is current"), False
 
     async def _redis(self) -> CheckResult:
         try:
-            up = await within(CHECK_TIMEOUT, self.cache.is_up())
+            up = await within(CHECK_TIMEOUT, self.redis.is_up())
         except StorageUnavailable:
             up = False
         except Exception:
@@ -150,6 +164,5 @@ async def get_readiness(request: Request, response: Response) -> ReadinessOut:
 )
 async def get_metrics(request: Request) -> Response:
     """Right under several processes, too."""
-    request.app.state.breakers.publish()
     body = metrics.exposition(several_processes=request.app.state.several_processes)
     return Response(body, media_type="text/plain; version=0.0.4; charset=utf-8")

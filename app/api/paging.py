@@ -120,14 +120,14 @@ async def _keep(call: Call, kept: dict[str, Any], *, start: int) -> str | None:
     """Keep what the next page needs; gives its cursor, or nothing where that cannot be kept now."""
     name = secrets.token_hex(16)
     payload, patience = orjson.dumps(kept), spare(call.left)
-    done = await call.gateway.cache.keep_snapshot(name, payload, seconds=SNAPSHOT_SECONDS, patience=patience)
+    done = await call.gateway.snapshots.keep(name, payload, seconds=SNAPSHOT_SECONDS, patience=patience)
     return f"{name}-{start}" if done else None
 
 
 async def _kept(call: Call, question: str, cursor: str) -> tuple[str, int, dict[str, Any]]:
     """Give the name under which a cursor's list is kept, where in it the page begins, and what is kept."""
     found = _CURSOR.fullmatch(cursor)
-    payload = await call.gateway.cache.find_snapshot(found.group(1), patience=call.left) if found else None
+    payload = await call.gateway.snapshots.find(found.group(1), patience=call.left) if found else None
     kept = orjson.loads(payload) if payload else None
     if found is None or kept is None or kept["question"] != question:
         raise _stranger()

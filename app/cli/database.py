@@ -81,7 +81,7 @@ async def _opened(settings: Settings) -> AsyncIterator[Gateway]:
         raise CommandError(_told(error)) from error
     finally:
         await parts.ground.services.pools.aclose()
-        await parts.gateway.cache.aclose()
+        await parts.ground.stores.redis.aclose()
         await parts.gateway.database.close()
 
 

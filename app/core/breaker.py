@@ -46,9 +46,19 @@ class Breaker:
     fault is the vendor's or the network's; refusals, and attempts that a caller's deadline cut short, are not.
     """
 
-    def __init__(self, vendor: str, clock: Clock, *, fail_max: int = 5, reset_after: float = 30.0) -> None:
+    def __init__(
+        self,
+        vendor: str,
+        clock: Clock,
+        *,
+        fail_max: int = 5,
+        reset_after: float = 30.0,
+        on_change: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Make a closed one; `on_change` is called when it opens, closes or begins to probe."""
         self._vendor = vendor
         self._clock = clock
+        self._on_change = on_change
         self._reset_after = reset_after
         self._circuit = pybreaker.CircuitBreaker(fail_max=fail_max, reset_timeout=_NEVER, throw_new_error_on_trip=False)
         self._opened_at = 0.0
@@ -87,6 +97,7 @@ class Breaker:
     def _admit(self) -> None:
         if self.state == pybreaker.STATE_OPEN and self._left() <= 0:
             self._circuit.half_open()
+            self._on_change()
         if self.state == pybreaker.STATE_OPEN or self._probing:
             raise CircuitOpen(
                 "the PMS keeps failing, calls to it are paused",
@@ -105,8 +116,11 @@ class Breaker:
         metrics.BREAKER_CALLS.labels(self._vendor, self.state, result).inc()
 
     def _close(self, *, probe: bool) -> None:
-        if probe or self.state == pybreaker.STATE_CLOSED:
+        before = self.state
+        if probe or before == pybreaker.STATE_CLOSED:
             self._circuit.call(lambda: None)
+        if self.state != before:
+            self._on_change()
 
     def _record_error(self, error: GatewayError, *, probe: bool) -> None:
         if counts_as_failure(error):
@@ -129,6 +143,7 @@ class Breaker:
         except GatewayError:
             if self.state == pybreaker.STATE_OPEN:
                 self._opened_at = self._clock.monotonic()
+                self._on_change()
 
 
 def counts_as_failure(error: GatewayError) -> bool:

@@ -4,14 +4,14 @@ import hashlib
 from collections import Counter, OrderedDict
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pydantic import SecretStr
 
 from app.core.adapter import PMSAdapter
 from app.core.discovery import adapter_class, parse_credentials
 from app.core.http import VendorClient
-from app.core.profile import Credentials
+from app.core.profile import Credentials, RateLimit, VendorProfile
 from app.core.secrets import SecretResolver
 from app.core.services import VendorServices
 from app.core.throttle import QuotaLeft
@@ -45,7 +45,7 @@ class ConnectorFactory:
         adapter = adapter_class(hotel.vendor)
         resolved = {name: self.secrets.resolve(name, value) for name, value in registration.credentials.items()}
         credentials = parse_credentials(hotel.vendor, resolved)
-        profile = adapter.profile_at(hotel)
+        profile = _with_own_limit(adapter.profile_at(hotel), hotel)
         base_url = hotel.base_url.rstrip("/")
         client = VendorClient(
             profile,
@@ -56,6 +56,18 @@ class ConnectorFactory:
             self.services.pools.of(profile, base_url),
         )
         return adapter(hotel, client, self.services.clock)
+
+
+def _with_own_limit(profile: VendorProfile, hotel: Hotel) -> VendorProfile:
+    """Add the hotel's own limit to the vendor's.
+
+    All requests under the same credentials are counted together, whichever hotel they are for. Each hotel keeps to its
+    own limit in view of that count, so that hotels which share credentials should be given the same one.
+    """
+    own = hotel.options.rate_limit
+    if own is None:
+        return profile
+    return replace(profile, rate_limits=(*profile.rate_limits, RateLimit(own.requests, own.window_seconds)))
 
 
 def _account(hotel: Hotel, credentials: Credentials) -> str:

@@ -25,7 +25,7 @@ from app.core.operation import Send, current_send
 from app.core.profile import VendorAnswer, VendorProfile
 from app.core.retry import with_retry
 from app.core.services import VendorServices
-from app.domain.errors import DeadlineExceeded, GatewayError, NotFound, VendorContractBroken
+from app.domain.errors import DeadlineExceeded, GatewayError, NotFound, VendorContractBroken, VendorThrottled
 from app.domain.model import type_adapter
 from app.telemetry import context, metrics
 
@@ -179,6 +179,8 @@ class VendorClient:
         try:
             reply = await self._exchange(call)
             error = error_from_answer(self.profile, reply, clock.now())
+            if isinstance(error, VendorThrottled):
+                await self.services.quota.close(self.profile.vendor, self.account, error.retry_after)
             if error is not None and str(error.vendor_code) not in call.instead:
                 raise error
             result = call.instead[str(error.vendor_code)] if error else _decode(self.profile, reply, answer)

@@ -7,7 +7,7 @@ from typing import TypeVar
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_after_attempt
 from tenacity.stop import stop_base
 
-from app.core import deadline
+from app.core import deadline, setback
 from app.core.breaker import CircuitOpen
 from app.core.clock import Clock
 from app.domain.errors import GatewayError, Outcome
@@ -61,6 +61,11 @@ async def with_retry(clock: Clock, attempt: Callable[[], Awaitable[T]], *, harml
             raise
         failure = error
 
+    def tell_of_setback(state: RetryCallState) -> None:
+        error = state.outcome.exception() if state.outcome else None
+        if isinstance(error, GatewayError):
+            setback.tell(error)
+
     def wait(state: RetryCallState) -> float:
         error = state.outcome.exception() if state.outcome else None
         asked = error.retry_after if isinstance(error, GatewayError) else None
@@ -72,6 +77,7 @@ async def with_retry(clock: Clock, attempt: Callable[[], Awaitable[T]], *, harml
         stop=stop_after_attempt(MAX_ATTEMPTS) | _OutOfTime(clock),
         wait=wait,
         sleep=clock.sleep,
+        before_sleep=tell_of_setback,
         reraise=True,
     )
 

@@ -28,8 +28,9 @@ class Breakers:
         """Give the breaker of `host`."""
         key = (profile.vendor, host)
         if key not in self._breakers:
-            self._breakers[key] = Breaker(profile.vendor, self._clock)
+            self._breakers[key] = Breaker(profile.vendor, self._clock, on_change=self.publish)
             self._services.setdefault(profile.vendor, host if profile.shared_host else SELF_HOSTED)
+            self.publish()
         return self._breakers[key]
 
     def states(self) -> Mapping[tuple[str, str], str]:
@@ -37,7 +38,10 @@ class Breakers:
         return {key: breaker.state for key, breaker in self._breakers.items()}
 
     def publish(self) -> None:
-        """Write the states to the metrics; hosts of single hotels only as counts by state."""
+        """Write the states to the metrics, as happens with every change: hosts of single hotels as counts by state.
+
+        Whoever collects the metrics of several processes asks one of them and sees the states of all.
+        """
         for vendor, service in self._services.items():
             states = [state for (name, _), state in self.states().items() if name == vendor]
             if service == SELF_HOSTED:
@@ -60,7 +64,9 @@ class VendorServices:
     """Seconds for one attempt where a profile names no other (`PMS_TIMEOUT`)."""
 
     @classmethod
-    def of(cls, policy: EgressPolicy, *, clock: Clock | None = None, timeout: float = 10.0) -> "VendorServices":
-        """Make the services of one process."""
+    def of(
+        cls, policy: EgressPolicy, *, clock: Clock | None = None, timeout: float = 10.0, quota: Quota | None = None
+    ) -> "VendorServices":
+        """Make the services of one process; without `quota` it keeps one that no other process knows of."""
         clock = clock or SystemClock()
-        return cls(HttpPools(policy), Breakers(clock), LocalQuota(clock), clock, timeout)
+        return cls(HttpPools(policy), Breakers(clock), quota or LocalQuota(clock), clock, timeout)

@@ -70,6 +70,10 @@ class GatewayError(Exception):
         return {name: value for name, value in told.items() if value}
 
 
+def _faults(told: Mapping[str, Any]) -> list[FieldFault]:
+    return [FieldFault(tuple(fault["loc"]), fault["msg"]) for fault in told.get("errors", ())]
+
+
 class Told(GatewayError):
     """An error that a caller was told before, given again word for word."""
 
@@ -78,7 +82,7 @@ class Told(GatewayError):
             problem["detail"],
             vendor=problem.get("vendor"),
             vendor_code=problem.get("vendor_code"),
-            errors=[FieldFault(tuple(fault["loc"]), fault["msg"]) for fault in problem.get("errors", ())],
+            errors=_faults(problem),
             extra=problem.get("extra"),
         )
         self.told_code: str = problem["code"]
@@ -214,6 +218,28 @@ class StorageUnavailable(RequestRejected):
 class VendorError(GatewayError):
     """Something that has to do with the vendor."""
 
+    def as_shared(self) -> dict[str, Any]:
+        """Give it JSON-like, so that another process can raise it to those who had waited for the same answer."""
+        kind = next(one for one in type(self).__mro__ if one.__module__ == __name__)
+        return {"kind": kind.__name__, "retry_after": self.retry_after, **self.as_told()}
+
+    @staticmethod
+    def shared(failure: Mapping[str, Any]) -> "VendorError":
+        """Give what another process shared.
+
+        Raises:
+            KeyError: it is nothing that this version knows.
+        """
+        kinds = {one.__name__: one for one in _descendants(VendorError)}
+        return kinds[failure["kind"]](
+            failure["detail"],
+            vendor=failure.get("vendor"),
+            vendor_code=failure.get("vendor_code"),
+            retry_after=failure["retry_after"],
+            errors=_faults(failure),
+            extra=failure.get("extra"),
+        )
+
 
 class VendorRejected(VendorError):
     """The vendor understood and said no, with its own code and words."""
@@ -297,6 +323,10 @@ class VendorContractBroken(VendorError):
     code = "pms_bad_response"
     outcome = Outcome.UNKNOWN
     retryable = True
+
+
+def _descendants(cls: type[VendorError]) -> list[type[VendorError]]:
+    return [cls, *(one for child in cls.__subclasses__() for one in _descendants(child))]
 
 
 PMSError = GatewayError

@@ -25,6 +25,15 @@ def _known_zone(name: str) -> str:
 TimeZoneName = Annotated[str, Field(max_length=64), AfterValidator(_known_zone)]
 
 
+class RequestLimit(BaseModel):
+    """How many requests in which time."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    requests: int = Field(ge=1, le=100_000)
+    window_seconds: int = Field(ge=1, le=86_400)
+
+
 class HotelOptions(BaseModel):
     """What a hotel may set for any vendor; a vendor's own options extend it."""
 
@@ -40,6 +49,12 @@ class HotelOptions(BaseModel):
     )
     queue_expiry: int = Field(
         900, ge=60, le=86_400, description="Seconds after which a queued create or modify expires."
+    )
+    rate_limit: RequestLimit | None = Field(
+        None,
+        description="What this PMS may be asked at most, as for a self-hosted one that must not be overrun. "
+        "The stricter of this and the vendor's own limits counts; hotels with the same credentials are counted "
+        "together.",
     )
 
 

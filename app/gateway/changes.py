@@ -32,7 +32,8 @@ from app.domain.reservation import (
     ReservationStatus,
 )
 from app.domain.stay import Stay
-from app.gateway.reads import Fetched, Notice
+from app.gateway.flights import Fetched
+from app.gateway.reads import Notice
 from app.gateway.record import Done
 from app.gateway.reservations import keep_reservations, require_sayable
 from app.gateway.write import Write

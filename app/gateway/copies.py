@@ -5,6 +5,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar, cast
 
+import structlog
+
 from app.core.clock import Clock
 from app.domain.errors import StorageUnavailable
 from app.gateway.optional_store import SPARE_SECONDS, spare
@@ -13,6 +15,14 @@ from app.gateway.patience import within
 T = TypeVar("T")
 
 FRESH_SECONDS = 2.0
+OLD_SECONDS = 5.0
+"""A copy older than this is not believed while Postgres may answer: what was revoked must not live longer."""
+OLD_SPARE_SECONDS = 1.0
+"""How long a request waits at most to replace a copy that is so old."""
+LOAD_SECONDS = 2.0
+"""How long one load may take; it belongs to the process, and whoever asks waits for a part of it."""
+MISSED_SECONDS = 1.0
+"""After a load that failed the copies serve as they are for this long; then somebody tries again."""
 PAUSE_SECONDS = 0.05
 """Least time between two loads for those who looked in vain, so that wrong keys do not become a query each."""
 KEEP_SECONDS = 900.0
@@ -20,24 +30,45 @@ KEEP_SECONDS = 900.0
 FIRST_SECONDS = 2.0
 """How long a request waits for a copy when there is none to go on with."""
 
+log = structlog.get_logger()
+
 
 @dataclass(frozen=True, slots=True)
 class _Copy:
     begun: float
+    number: int
+    """Which load of this process brought it; they are numbered as they begin."""
     changes: int
     """How often this process had changed the table when the copy was loaded."""
     value: Any
 
 
+@dataclass(frozen=True, slots=True)
+class _Load:
+    task: asyncio.Task[None]
+    begun: float
+    """By the event loop, as waiting is; the clock need not move meanwhile."""
+
+    @property
+    def is_slow(self) -> bool:
+        """Tell whether it takes longer than a patient caller waits for it; timers are not exact."""
+        return asyncio.get_running_loop().time() - self.begun >= 0.9 * SPARE_SECONDS
+
+
 class Copies:
-    """Named copies, each refreshed by whoever needs it, one at a time."""
+    """Named copies, each refreshed by whoever needs it, one load of a name at a time.
+
+    A load goes on when those who asked for it have gone on without it: a Postgres that answers slowly renews the
+    copies too, and callers in a hurry cannot keep one old.
+    """
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._held: dict[str, _Copy] = {}
         self._changes: dict[str, int] = {}
-        self._missed: dict[str, float] = {}
-        self._locks: dict[str, asyncio.Lock] = {}
+        self._loads: dict[str, _Load] = {}
+        self._begun = 0
+        self._missed_at = float("-inf")
 
     async def get(
         self, name: str, load: Callable[[], Awaitable[T]], *, newest: bool = False, until: float = float("inf")
@@ -50,44 +81,85 @@ class Copies:
         Raises:
             StorageUnavailable: it cannot be loaded in time and no copy is recent enough.
         """
-        if not newest and self._serves(name):
-            return cast("T", self._held[name].value)
         left = until - self._clock.monotonic()
-        usable = not newest and self._age(name) < KEEP_SECONDS
-        seconds = spare(left) if usable else min(FIRST_SECONDS, left)
-        try:
-            return await within(seconds, self._load(name, load, newest))
-        except StorageUnavailable:
-            if not usable:
-                raise
-            if seconds >= SPARE_SECONDS:  # who is in a hurry does not speak for all
-                self._missed[name] = self._clock.monotonic()
-            return cast("T", self._held[name].value)
+        if newest:
+            await within(min(FIRST_SECONDS, left), self._loaded_after(name, load, self._begun))
+        elif self._age(name) >= KEEP_SECONDS:
+            await within(min(FIRST_SECONDS, left), self._refreshed(name, load))
+        elif not self._is_fresh(name) and not self._is_in_trouble():
+            await self._try_to_refresh(name, load, left)
+        return cast("T", self._held[name].value)
 
     def forget(self, name: str) -> None:
         """Let the next look load anew: this process itself has just changed it. The copy stays for bad times."""
         self._changes[name] = self._changes.get(name, 0) + 1
-        self._missed.pop(name, None)
+        self._missed_at = float("-inf")
 
-    async def _load(self, name: str, load: Callable[[], Awaitable[T]], newest: bool) -> T:  # noqa: FBT001 - private
-        asked = self._clock.monotonic()
-        async with self._locks.setdefault(name, asyncio.Lock()):
-            if self._age(name) < self._clock.monotonic() - asked if newest else self._serves(name):
-                return cast("T", self._held[name].value)  # somebody else loaded it while we waited
-            if newest and self._age(name) < PAUSE_SECONDS:
-                await self._clock.sleep(PAUSE_SECONDS - self._age(name))
-            begun, changes = self._clock.monotonic(), self._changes.get(name, 0)
-            value = await load()
-            self._held[name] = _Copy(begun, changes, value)
-            return value
+    async def _try_to_refresh(self, name: str, load: Callable[[], Awaitable[T]], left: float) -> None:
+        """Wait a moment for a newer copy; go on with the one that there is where it does not come."""
+        at_most = SPARE_SECONDS if self._age(name) < OLD_SECONDS else OLD_SPARE_SECONDS
+        try:
+            await within(spare(left, at_most=at_most), self._refreshed(name, load))
+        except StorageUnavailable:
+            if any(one.is_slow for one in self._loads.values()):  # who is in a hurry does not speak for all
+                self._missed_at = self._clock.monotonic()
 
-    def _serves(self, name: str) -> bool:
-        """Tell whether the copy is fresh, or was not to be had fresher a moment ago: one request waits, not each."""
-        age, changed = self._age(name), self._changes.get(name, 0)
-        if age >= KEEP_SECONDS:
-            return False
-        missed = self._clock.monotonic() - self._missed.get(name, float("-inf"))
-        return missed < FRESH_SECONDS or (age < FRESH_SECONDS and self._held[name].changes == changed)
+    async def _refreshed(self, name: str, load: Callable[[], Awaitable[T]]) -> None:
+        while not self._is_fresh(name):  # a load from before a change of our own brings what was before it
+            await self._join(name, load)
+
+    async def _loaded_after(self, name: str, load: Callable[[], Awaitable[T]], number: int) -> None:
+        if name not in self._loads and self._age(name) < PAUSE_SECONDS:
+            await self._clock.sleep(PAUSE_SECONDS - self._age(name))
+        while (held := self._held.get(name)) is None or held.number <= number:
+            await self._join(name, load)
+
+    async def _join(self, name: str, load: Callable[[], Awaitable[T]]) -> None:
+        """Wait for the load that is under way, however it ends, or for one of our own."""
+        is_under_way = name in self._loads
+        try:
+            await asyncio.shield(self._start(name, load))
+        except StorageUnavailable:
+            if not is_under_way:
+                raise
+
+    def _start(self, name: str, load: Callable[[], Awaitable[T]]) -> asyncio.Task[None]:
+        """Give the load that is under way, or begin one."""
+        if name not in self._loads:
+            self._begun += 1
+            task = asyncio.create_task(self._load(name, load, self._begun))
+            self._loads[name] = _Load(task, asyncio.get_running_loop().time())
+            task.add_done_callback(lambda ended: self._end(name, ended))
+        return self._loads[name].task
+
+    async def _load(self, name: str, load: Callable[[], Awaitable[T]], number: int) -> None:
+        begun, changes = self._clock.monotonic(), self._changes.get(name, 0)
+
+        async def loaded() -> T:
+            return await load()
+
+        try:
+            value = await within(LOAD_SECONDS, loaded())
+        except StorageUnavailable:
+            raise
+        except Exception as error:  # a copy that serves for 15 minutes is better than any fault of the table's
+            log.exception("copy.failed", name=name)
+            raise StorageUnavailable("the gateway's database answers with an error") from error
+        self._held[name] = _Copy(begun, number, changes, value)
+
+    def _end(self, name: str, task: asyncio.Task[None]) -> None:
+        del self._loads[name]
+        failed = task.cancelled() or task.exception() is not None  # seen here, so that nobody complains about it
+        self._missed_at = self._clock.monotonic() if failed else float("-inf")
+
+    def _is_fresh(self, name: str) -> bool:
+        held = self._held.get(name)
+        return held is not None and self._age(name) < FRESH_SECONDS and held.changes == self._changes.get(name, 0)
+
+    def _is_in_trouble(self) -> bool:
+        """Tell whether Postgres did not answer a moment ago, or does not answer now: one request waits, not each."""
+        missed = self._clock.monotonic() - self._missed_at
+        return missed < MISSED_SECONDS or any(one.is_slow for one in self._loads.values())
 
     def _age(self, name: str) -> float:
         held = self._held.get(name)

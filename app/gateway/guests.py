@@ -13,7 +13,8 @@ from app.domain.ids import VendorRef, unescape_ref
 from app.domain.model import Fact
 from app.domain.text import is_same_text, phone_test
 from app.gateway import invalidation
-from app.gateway.reads import Answer, Fetched, Held, Patience, Read, Reads
+from app.gateway.flights import Fetched
+from app.gateway.reads import Answer, Held, Patience, Read, Reads
 from app.gateway.record import Done
 from app.gateway.write import Accepted, Order, Settled, Write
 from app.gateway.writes import Writes

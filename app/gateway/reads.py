@@ -8,7 +8,7 @@ from typing import Any, Generic, Literal, TypeVar
 
 import structlog
 
-from app.core import deadline
+from app.core import deadline, priority
 from app.core.adapter import PMSAdapter
 from app.core.clock import Clock
 from app.core.connectors import ConnectorCache, Registration
@@ -22,9 +22,11 @@ from app.domain.errors import (
     VendorContractBroken,
 )
 from app.domain.model import shape, type_adapter
+from app.gateway.flights import Brought, Fetched, Flight, Flights, Trip
 from app.gateway.mapping_faults import contract_kept
 from app.gateway.optional_store import OptionalStore, spare
 from app.gateway.patience import within
+from app.gateway.refresh_ahead import RefreshAhead
 from app.store.cache import WHOLE_HOTEL, Cache, CachedCopy, CacheKey, Lookup
 from app.store.database import Database, UnitOfWork
 from app.telemetry import context, metrics
@@ -36,6 +38,8 @@ STALE_AFTER = 1.5
 STORE_SECONDS = 1.0
 """Seconds that one waits for our own database where there is nothing better to tell."""
 
+SECOND_LOOK_SECONDS = 0.1
+"""Seconds in which the store may give a newer copy than the cache's, before that one is served."""
 LAST_SECONDS = 0.05
 """Seconds in which the store may still give a copy when the caller's time is up."""
 KEEP_SECONDS = 3.0
@@ -53,12 +57,8 @@ class Notice:
     fields: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Fetched:
-    """When an answer was read: its number, None while Postgres is away, and the instant it was asked for."""
-
-    read_no: int | None
-    as_of: datetime
+Keep = Callable[[UnitOfWork, T, Fetched], Awaitable[object]]
+Join = Callable[[UnitOfWork, T], Awaitable[T]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,9 +84,9 @@ class Read(Generic[T]):
     """The cache generations that it depends on."""
     ttl: float = 0.0
     """Seconds for which the answer is fresh; with 0 it is coalesced, never cached."""
-    keep: Callable[[UnitOfWork, T, Fetched], Awaitable[object]] | None = None
+    keep: Keep[T] | None = None
     """Writes the answer through to the store."""
-    join: Callable[[UnitOfWork, T], Awaitable[T]] | None = None
+    join: Join[T] | None = None
     """Adds to the PMS's answer what only our store knows; left out while the store is away."""
     held: Callable[[UnitOfWork], Awaitable[Held[T] | None]] | None = None
     """Gives the store's copy, where api.md allows to serve one."""
@@ -125,37 +125,35 @@ class Patience:
         """Give the seconds that are left at `now` (monotonic)."""
         return max(0.0, self.until - now)
 
-
-@dataclass(frozen=True, slots=True)
-class _Flight:
-    """A question on its way to the PMS, and what was known of the cache's generations when it was sent."""
-
-    task: asyncio.Task[tuple[Any, Fetched]]
-    tokens: tuple[bytes, ...] | None
-    last_unconfirmed: int
-
-    def left_after(self, lookup: Lookup) -> bool:
-        """Tell whether no write has moved the generations since."""
-        return (self.tokens, self.last_unconfirmed) == (lookup.tokens, lookup.last_unconfirmed)
+    def for_the_store(self, now: float) -> float:
+        """Give the seconds for a last look into our own store; a moment, where the caller's time is up."""
+        return min(STORE_SECONDS, max(LAST_SECONDS, self.left(now)))
 
 
 class Reads:
-    """Answers reads. A flight to the PMS belongs to the process: a caller who leaves takes nobody with it."""
+    """Answers reads."""
 
     def __init__(
-        self, *, ledger: Ledger, cache: Cache, database: Database, connectors: ConnectorCache, clock: Clock
+        self,
+        *,
+        ledger: Ledger,
+        cache: Cache,
+        flights: Flights,
+        database: Database,
+        connectors: ConnectorCache,
+        clock: Clock,
+        refresh_ahead: RefreshAhead | None = None,
     ) -> None:
         self._ledger = ledger
         self._cache = cache
+        self._flights = flights
         self.store = OptionalStore(database, clock)
         self._database = database
         self._connectors = connectors
         self._clock = clock
-        self._flights: dict[str, _Flight] = {}
-        self._outrun: set[asyncio.Task[tuple[Any, Fetched]]] = set()
-        """Flights that began before a newer one for the same thing: what they bring is older."""
+        self._refresh_ahead = refresh_ahead
         self._keeping: set[asyncio.Task[None]] = set()
-        """What is being written through; that, too, belongs to the process."""
+        """What is being written through; it belongs to the process, not to a request."""
 
     def require(self, registration: Registration, capability: Capability) -> None:
         """Refuse what the vendor cannot do, before anything is sent.
@@ -176,23 +174,27 @@ class Reads:
             GatewayError: there is no answer that may be given.
         """
         self.require(registration, read.capability)
+        began = self._clock.monotonic()
         key = self._key(registration, read)
         lookup = await self._look_up(read, key, patience)
+        trip = self._trip(registration, read, key, lookup, patience)
         if lookup.copy and lookup.copy.fresh and not patience.fresh:
             metrics.CACHE_HITS.labels(read.capability).inc()
+            self._refresh_if_hot(registration, read, trip)
             return self._cached(read, lookup.copy, stale=False)
         metrics.CACHE_MISSES.labels(read.capability).inc()
-        flight = self._join(registration, read, key, lookup, patience)
+        flight = self._join(registration, read, trip)
         try:
-            value, fetched = await self._wait(flight, lookup.copy, patience)
+            brought = await self._wait(flight, read, lookup.copy, patience, began)
         except GatewayError as error:
             return await self._instead(registration, read, lookup.copy, patience, error)
-        return Answer(value, "pms", fetched.as_of)
+        if brought is None:  # the first attempt failed: nobody waits for the next who can be told something now
+            return await self._meanwhile(registration, read, flight, lookup.copy, patience)
+        return Answer(brought.value, "pms", brought.fetched.as_of)
 
     async def aclose(self) -> None:
         """Let the flights that are under way end, and what they brought be written through."""
-        under_way = [flight.task for flight in self._flights.values()]
-        await asyncio.gather(*under_way, *self._outrun, return_exceptions=True)
+        await self._flights.aclose()
         await asyncio.gather(*self._keeping, return_exceptions=True)
 
     def _key(self, registration: Registration, read: Read[T]) -> CacheKey:
@@ -210,43 +212,61 @@ class Reads:
     def _spare(self, patience: Patience) -> float:
         return spare(patience.left(self._clock.monotonic()))
 
-    def _join(
+    def _trip(
         self, registration: Registration, read: Read[T], key: CacheKey, lookup: Lookup, patience: Patience
-    ) -> asyncio.Task[tuple[T, Fetched]]:
-        """Join the flight that is under way, unless it left before a write or before a forced read."""
-        before = self._flights.get(key.entry)
-        if before is not None and before.left_after(lookup) and not patience.fresh:
-            metrics.COALESCED_READS.labels(read.capability).inc()
-            return before.task
-        with context.about(operation=read.capability, hotel_id=registration.hotel.id):
-            task = asyncio.create_task(self._fly(registration, read, key, lookup, self._spare(patience)))
-        if before is not None:
-            self._outrun.add(before.task)
-            before.task.add_done_callback(self._outrun.discard)
-        self._flights[key.entry] = flight = _Flight(task, lookup.tokens, lookup.last_unconfirmed)
-        task.add_done_callback(lambda _: self._land(key.entry, flight))
-        return task
+    ) -> Trip[T]:
+        seconds = self._spare(patience)
+        return Trip(
+            key=key,
+            lookup=lookup,
+            kind=read.kind,
+            ttl=read.ttl,
+            forced=patience.fresh,
+            ask=lambda: self._ask(registration, read, seconds),
+            keep=lambda brought: self._start_to_keep(read, brought, seconds),
+        )
 
-    def _land(self, entry: str, flight: _Flight) -> None:
-        if self._flights.get(entry) is flight:
-            del self._flights[entry]
-        if not flight.task.cancelled():
-            flight.task.exception()  # seen here, so that a flight nobody waits for any more is no complaint
+    def _join(self, registration: Registration, read: Read[T], trip: Trip[T]) -> Flight[T]:
+        flight = self._flights.find(trip)
+        if flight is None:
+            return self._start(registration, read, trip)
+        metrics.COALESCED_READS.labels(read.capability).inc()
+        return flight
+
+    def _start(self, registration: Registration, read: Read[T], trip: Trip[T]) -> Flight[T]:
+        with context.about(operation=read.capability, hotel_id=registration.hotel.id):
+            return self._flights.start(trip)
+
+    def _refresh_if_hot(self, registration: Registration, read: Read[T], trip: Trip[T]) -> None:
+        copy, ahead = trip.lookup.copy, self._refresh_ahead
+        if copy is None or ahead is None or not ahead.is_due(trip.key.entry, copy.spent):
+            return
+        if self._flights.find(trip) is None:
+            with priority.background():
+                self._start(registration, read, trip)
 
     async def _wait(
-        self, flight: asyncio.Task[tuple[T, Fetched]], copy: CachedCopy | None, patience: Patience
-    ) -> tuple[T, Fetched]:
-        left = patience.left(self._clock.monotonic())
+        self, flight: Flight[T], read: Read[T], copy: CachedCopy | None, patience: Patience, began: float
+    ) -> Brought[T] | None:
+        """Wait for a flight; None when its first attempt has failed and there may be something better than waiting."""
+        now = self._clock.monotonic()
+        left = patience.left(now)
+        may_hold = copy is not None or read.held is not None
+        if may_hold:
+            left -= min(LAST_SECONDS, left / 2)  # in which what we hold is found and told
         if copy is not None and not patience.fresh:
-            left = min(left, STALE_AFTER)
-        done, _ = await asyncio.wait({flight}, timeout=left)
-        if not done:
-            raise DeadlineExceeded("the PMS did not answer in time")
-        return flight.result()
+            left = min(left, max(0.0, began + STALE_AFTER - now))
+        events: set[asyncio.Future[Any]] = {flight.landed}
+        if may_hold and not patience.fresh:
+            events.add(flight.setback)
+        await asyncio.wait(events, timeout=left, return_when=asyncio.FIRST_COMPLETED)
+        if flight.landed.done():
+            return flight.landed.result()
+        if flight.setback in events and flight.setback.done():
+            return None
+        raise DeadlineExceeded("the PMS did not answer in time")
 
-    async def _fly(
-        self, registration: Registration, read: Read[T], key: CacheKey, lookup: Lookup, seconds: float
-    ) -> tuple[T, Fetched]:
+    async def _ask(self, registration: Registration, read: Read[T], seconds: float) -> Brought[T]:
         """Ask the PMS; `seconds` are for each thing on the way that the answer can do without."""
         fetched = Fetched(await self.store.read_no(seconds), self._clock.now())
         async with self._connectors.lease(registration) as connector:
@@ -255,42 +275,49 @@ class Reads:
                 deadline.until(self._clock.monotonic() + connector.profile.read_budget),
             ):
                 value = await read.ask(connector)
-        value = await self._joined(read, value, seconds)
-        if read.ttl and asyncio.current_task() not in self._outrun:
-            payload = type_adapter(read.kind).dump_json(value)
-            await self._cache.put(key, payload, tokens=lookup.tokens, as_of=fetched.as_of, ttl=read.ttl)
-        await self._start_to_keep(read, value, fetched, seconds)
-        return value, fetched
+        if read.join is not None:
+            value = await self._joined(read.join, value, seconds)
+        return Brought(value, fetched)
 
-    async def _joined(self, read: Read[T], value: T, seconds: float) -> T:
-        join = read.join
-        if join is None:
-            return value
+    async def _joined(self, join: Join[T], value: T, seconds: float) -> T:
         joined = await self.store.ask(seconds, lambda work: join(work, value))
         return value if joined is None else joined
 
-    async def _start_to_keep(self, read: Read[T], value: T, fetched: Fetched, seconds: float) -> None:
+    async def _start_to_keep(self, read: Read[T], brought: Brought[T], seconds: float) -> None:
         """Write an answer through; who waits for it is kept for `seconds` at most, and not at all by an error."""
-        if read.keep is None or fetched.read_no is None:
+        keep = read.keep
+        if keep is None or brought.fetched.read_no is None:
             return
         with context.about(operation=read.capability):
-            task = asyncio.create_task(self._keep(read, value, fetched))
+            task = asyncio.create_task(self._keep(keep, brought))
         self._keeping.add(task)
         task.add_done_callback(self._keeping.discard)
         await asyncio.wait({task}, timeout=seconds)
 
-    async def _keep(self, read: Read[T], value: T, fetched: Fetched) -> None:
-        try:
-            await within(KEEP_SECONDS, self._write_through(read, value, fetched))
-        except StorageUnavailable:
-            log.warning("read.not_kept", capability=read.capability)
-        except Exception:
-            log.exception("read.not_kept", capability=read.capability)
-
-    async def _write_through(self, read: Read[T], value: T, fetched: Fetched) -> None:
-        if read.keep is not None:
+    async def _keep(self, keep: Keep[T], brought: Brought[T]) -> None:
+        async def write_through() -> None:
             async with self._database.unit_of_work() as work:
-                await read.keep(work, value, fetched)
+                await keep(work, brought.value, brought.fetched)
+
+        try:
+            await within(KEEP_SECONDS, write_through())
+        except StorageUnavailable:
+            log.warning("read.not_kept")
+        except Exception:
+            log.exception("read.not_kept")
+
+    async def _meanwhile(
+        self, registration: Registration, read: Read[T], flight: Flight[T], copy: CachedCopy | None, patience: Patience
+    ) -> Answer[T]:
+        """Serve what we hold after a first failed attempt; wait for the next where we hold nothing."""
+        answer = await self._held(registration, read, copy, patience, flight.setback.result())
+        if answer is not None:
+            return answer
+        await asyncio.wait({flight.landed}, timeout=patience.left(self._clock.monotonic()))
+        if not flight.landed.done():
+            raise DeadlineExceeded("the PMS did not answer in time")
+        brought = flight.landed.result()
+        return Answer(brought.value, "pms", brought.fetched.as_of)
 
     async def _instead(
         self,
@@ -300,17 +327,31 @@ class Reads:
         patience: Patience,
         error: GatewayError,
     ) -> Answer[T]:
-        """Serve the newest that we hold where the PMS could not be asked; raise where it said no."""
-        if not may_be_stale(error):
+        """Serve what we hold where the PMS could not be asked; raise where it said no, or we hold nothing."""
+        answer = await self._held(registration, read, copy, patience, error) if may_be_stale(error) else None
+        if answer is None:
             raise error
-        left = patience.left(self._clock.monotonic())
-        held = await self.store.ask(min(STORE_SECONDS, max(LAST_SECONDS, left)), read.held) if read.held else None
+        return answer
+
+    async def _held(
+        self,
+        registration: Registration,
+        read: Read[T],
+        copy: CachedCopy | None,
+        patience: Patience,
+        error: GatewayError,
+    ) -> Answer[T] | None:
+        """Give the newest that we hold, of the cache's copy and the store's."""
+        seconds = patience.for_the_store(self._clock.monotonic())
+        if copy is not None:
+            seconds = min(seconds, SECOND_LOOK_SECONDS)
+        held = await self.store.ask(seconds, read.held) if read.held else None
         if copy is not None and (held is None or copy.as_of >= held.as_of):
             answer = self._cached(read, copy, stale=True)
         elif held is not None:
             answer = Answer(held.value, "store", held.as_of, stale=True, complete=held.complete)
         else:
-            raise error
+            return None
         metrics.STALE_READS.labels(read.capability).inc()
         log.warning("read.stale", capability=read.capability, hotel_id=registration.hotel.id, code=error.code)
         return answer

@@ -15,10 +15,11 @@ from app.domain.ids import OperationId
 from app.domain.reservation import Reservation
 from app.domain.stay import Stay
 from app.gateway.bookkeeper import Bookkeeper
+from app.gateway.flights import Fetched
 from app.gateway.invalidation import moved_by
 from app.gateway.invalidation_repeats import InvalidationRepeats
 from app.gateway.operation import DurableOperation
-from app.gateway.reads import Fetched, Notice
+from app.gateway.reads import Notice
 from app.store.audit import AuditEntry
 from app.store.cache import Cache
 from app.store.database import Database, UnitOfWork

@@ -23,7 +23,8 @@ from app.domain.ids import CONFIRMATION_PREFIX, VendorRef, unescape_ref
 from app.domain.inventory import RateQuote
 from app.domain.reservation import ARRIVING, DEPARTING, STAYING, Reservation, ReservationPatch, ReservationQuery
 from app.gateway import invalidation
-from app.gateway.reads import LAST_SECONDS, STORE_SECONDS, Answer, Fetched, Held, Patience, Read, Reads, may_be_stale
+from app.gateway.flights import Fetched
+from app.gateway.reads import Answer, Held, Patience, Read, Reads, may_be_stale
 from app.store.database import UnitOfWork
 from app.store.passes import FullPass
 
@@ -105,7 +106,7 @@ class Reservations:
 
     async def _stored_under(self, hotel: Hotel, number: str, patience: Patience) -> VendorRef | None:
         stored = await self._reads.store.ask(
-            min(STORE_SECONDS, max(LAST_SECONDS, patience.left(self._clock.monotonic()))),
+            patience.for_the_store(self._clock.monotonic()),
             lambda work: work.reservations.find_by_confirmation(hotel, number),
         )
         return stored.value.id if stored else None

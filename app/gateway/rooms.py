@@ -9,7 +9,8 @@ from app.domain.capability import Capability
 from app.domain.hotel import Hotel, RoomStatus, RoomStatusChange
 from app.domain.ids import VendorRef
 from app.gateway import invalidation
-from app.gateway.reads import Answer, Fetched, Held, Patience, Read, Reads
+from app.gateway.flights import Fetched
+from app.gateway.reads import Answer, Held, Patience, Read, Reads
 from app.gateway.record import Done
 from app.gateway.write import Accepted, Order, Settled, Write
 from app.gateway.writes import Writes

@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
@@ -63,6 +64,8 @@ class Recorded:
     query: str
     headers: Mapping[str, str]
     body: bytes
+    arrived: float = field(default_factory=time.monotonic)
+    """Seconds that only ever grow, of this machine and not of a clock that tests own: for counting in windows."""
 
     def json(self) -> Any:
         """Give the body as JSON."""

@@ -4,13 +4,12 @@ from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from datetime import datetime, timedelta
 from functools import cached_property
+from typing import cast
 
 from sqlalchemy import func, select
-from sqlalchemy.exc import DBAPIError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
+from sqlalchemy.pool import QueuePool
 
-from app.domain.errors import StorageUnavailable
 from app.domain.hotel import Hotel
 from app.store import jobs, schema
 from app.store.alerts import Alerts
@@ -26,11 +25,11 @@ from app.store.milestones import Milestones
 from app.store.operations import Operations
 from app.store.outbox import Outbox
 from app.store.passes import Passes
-from app.store.pool import replace_lost
+from app.store.pool import PoolCare, connect
 from app.store.repository import StoreKeys
 from app.store.reservations import Reservations
 from app.store.rooms import Rooms
-from app.store.statements import Alone, Constant, InTransaction, means_away
+from app.store.statements import Alone, Constant, InTransaction, means_away, unavailable
 from app.store.steps import Steps
 from app.store.subjects import Subject, subjects_of
 from app.store.tables import READ_NUMBERS
@@ -163,6 +162,7 @@ class Database:
             pool_timeout=CONNECT_TIMEOUT,
             hide_parameters=True,  # errors are logged, parameters hold guests
             connect_args={
+                "async_creator_fn": connect,
                 "timeout": CONNECT_TIMEOUT,
                 "command_timeout": COMMAND_TIMEOUT,
                 "server_settings": {
@@ -172,8 +172,8 @@ class Database:
                 },
             },
         )
-        replace_lost(self.engine.sync_engine)
-        self.alone = Alone(self.engine)
+        self._care = PoolCare(self.engine.sync_engine)
+        self.alone = Alone(self.engine, self._care.distrust)
         """Runs constant statements, each a transaction of its own."""
         self.milestones = Milestones(self.alone, keys)
         """The moments of writes, each a transaction of its own: committed when it has returned."""
@@ -207,8 +207,24 @@ class Database:
         Raises:
             StorageUnavailable: Postgres cannot be reached.
         """
+        return (await self.standing()).is_current
+
+    async def standing(self) -> schema.Standing:
+        """Tell what the database is good for.
+
+        Raises:
+            StorageUnavailable: Postgres cannot be reached.
+        """
         with _loss_translated():
-            return await schema.is_current(self.engine)
+            found = await schema.standing(self.engine)
+        if found.is_read_only:  # its connections may stay so when the database no longer is
+            self._care.distrust()
+        return found
+
+    def busy_connections(self) -> int | None:
+        """Give the size of the pool while each of its connections is in use, else None."""
+        pool = cast("QueuePool", self.engine.sync_engine.pool)
+        return pool.size() if pool.checkedout() >= pool.size() else None
 
     async def close(self) -> None:
         """Close every connection."""
@@ -223,9 +239,7 @@ class Database:
 def _loss_translated() -> Iterator[None]:
     try:
         yield
-    except (OSError, TimeoutError, PoolTimeout) as error:
-        raise StorageUnavailable("the gateway's database cannot be reached") from error
-    except DBAPIError as error:
+    except Exception as error:
         if not means_away(error):
             raise
-        raise StorageUnavailable("the gateway's database was lost") from error
+        raise unavailable(error) from error

@@ -1,6 +1,7 @@
 """The schema's version: bringing a database up to date, and telling whether it is."""
 
 import asyncio
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
@@ -8,7 +9,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import URL, Connection, make_url
+from sqlalchemy import URL, Connection, make_url, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 _MIGRATIONS = Path(__file__).parents[2] / "migrations"
@@ -33,11 +34,22 @@ async def upgrade(database_url: str) -> None:
     await asyncio.to_thread(command.upgrade, alembic_config(database_url), "head")
 
 
-async def is_current(engine: AsyncEngine) -> bool:
-    """Tell whether the database has exactly the migrations that this code was written for."""
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What a database is good for."""
+
+    is_current: bool
+    """Whether it has exactly the migrations that this code was written for."""
+    is_read_only: bool
+    """Whether it takes no changes, as a replica does."""
+
+
+async def standing(engine: AsyncEngine) -> Standing:
+    """Tell what the database is good for."""
     expected = await asyncio.to_thread(_expected)
     async with engine.connect() as connection:
-        return await connection.run_sync(_applied) == expected
+        read_only = await connection.scalar(text("SELECT current_setting('transaction_read_only')"))
+        return Standing(await connection.run_sync(_applied) == expected, read_only == "on")
 
 
 @cache

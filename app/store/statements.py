@@ -4,7 +4,7 @@ SQLAlchemy's session, its BEGIN and its COMMIT were the larger part of what a wr
 write does at the same three points is a text that never changes, so that it is compiled once and sent as it is.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Protocol, cast
@@ -20,9 +20,16 @@ from sqlalchemy.util import greenlet_spawn
 
 from app.domain.errors import StorageUnavailable
 
-_AWAY = ("08", "25006", "28", "3D", "40", "53", "55P03", "57")
-"""SQLSTATE classes that mean that the server is away, full, starting, stopping, read-only after a failover, or
-lost in a deadlock: the same work may succeed later."""
+READ_ONLY = "25006"
+"""The SQLSTATE of a server that takes no changes, as a primary that became a replica."""
+
+_AWAY = ("08", "25006", "25P03", "25P04", "28", "3D", "40", "53", "55P03", "57", "58")
+"""SQLSTATE classes that mean that the server is away, full, starting, stopping, read-only after a failover, at odds
+with its disk, or lost in a deadlock, or that it gave up on us: the same work may succeed later."""
+
+
+class StorageReadOnly(StorageUnavailable):
+    """Our own database answers, and takes no changes."""
 
 
 @dataclass(frozen=True)
@@ -66,6 +73,8 @@ class Alone:
     """Makes each statement a transaction of its own: one round trip, and it is committed when it has its answer."""
 
     engine: AsyncEngine
+    distrust: Callable[[], None]
+    """Is told of a connection that is read-only: the others may be, too."""
 
     async def first(self, constant: Constant, values: Mapping[str, Any]) -> Sequence[Any] | None:
         """Run the statement; see `Door`.
@@ -79,7 +88,7 @@ class Alone:
         except Exception as error:
             if not means_away(error):
                 raise
-            raise StorageUnavailable("the gateway's database cannot be reached") from error
+            raise unavailable(error) from error
         return found
 
     async def _first(self, text: str, values: Sequence[Any]) -> Sequence[Any] | None:
@@ -90,7 +99,10 @@ class Alone:
         except BaseException as error:
             if isinstance(error, asyncpg.InterfaceError) and driver.is_closed():
                 raise ConnectionError("the connection was lost") from error
-            if not isinstance(error, asyncpg.PostgresError):  # cut off half-way: nobody knows what it is doing now
+            if isinstance(error, asyncpg.ReadOnlySQLTransactionError):
+                self.distrust()
+            elif not isinstance(error, asyncpg.PostgresError):  # cut off half-way: nobody knows what it is doing now
+                driver.terminate()  # a farewell would be waited for, and it may be silent
                 await greenlet_spawn(pooled.invalidate)
             raise
         finally:
@@ -98,14 +110,28 @@ class Alone:
         return cast("Sequence[Any] | None", found)  # asyncpg's record is one
 
 
-def means_away(error: Exception) -> bool:
+def means_away(error: BaseException) -> bool:
     """Tell whether an error of SQLAlchemy's, asyncpg's or the system's means that Postgres is away or was lost."""
     if isinstance(error, OSError | TimeoutError | PoolTimeout):
         return True
     if isinstance(error, DBAPIError) and error.connection_invalidated:
         return True
+    return sqlstate_of(error).startswith(_AWAY)
+
+
+def unavailable(error: BaseException) -> StorageUnavailable:
+    """Say what an error means of which `means_away` is true."""
+    if sqlstate_of(error) == READ_ONLY:
+        return StorageReadOnly("the gateway's database is read-only")
+    if isinstance(error, PoolTimeout):
+        return StorageUnavailable("all connections to the gateway's database are busy")
+    return StorageUnavailable("the gateway's database cannot be reached")
+
+
+def sqlstate_of(error: BaseException) -> str:
+    """Give the SQLSTATE of an error of SQLAlchemy's or asyncpg's; nothing where it has none."""
     raised = error.orig if isinstance(error, DBAPIError) else error
-    return (getattr(raised, "sqlstate", None) or "").startswith(_AWAY)
+    return getattr(raised, "sqlstate", None) or ""
 
 
 def _dialect() -> Any:

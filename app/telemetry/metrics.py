@@ -1,5 +1,8 @@
 """Every metric, declared once. Labels are bounded: never an id, never the host of a single hotel."""
 
+import os
+from pathlib import Path
+
 from prometheus_client import (
     CollectorRegistry,
     Counter,
@@ -29,11 +32,14 @@ STALE_READS = Counter("pms_stale_reads_total", "Reads answered with a stale copy
 COALESCED_READS = Counter("pms_coalesced_reads_total", "Reads that joined another one's vendor call", ["operation"])
 BREAKER_STATE = Gauge(
     "pms_circuit_breaker_state",
-    "0 closed, 1 open, 2 half-open; for self-hosted vendors the number of hosts in the state named by service",
+    "0 closed, 1 open, 2 half-open; for self-hosted vendors the number of hosts in the state named by service. "
+    "Of several processes, each with breakers of its own: the highest among those that live, so that a host is "
+    "counted once and no open circuit is hidden",
     ["vendor", "service"],
-    multiprocess_mode="max",
+    multiprocess_mode="livemax",
 )
 BREAKER_CALLS = Counter("pms_circuit_breaker_calls_total", "Calls seen by a breaker", ["vendor", "state", "result"])
+CLIENT_REFUSALS = Counter("pms_client_refusals_total", "Requests of clients that had used up their limit")
 RESERVATIONS = Counter("pms_reservations_total", "Reservation writes that succeeded", ["vendor", "event"])
 REVENUE = Counter("pms_reservation_revenue_total", "Total price of reservations made", ["currency"])
 LEAD_TIME = Histogram("pms_reservation_lead_time_days", "Days from booking to arrival", buckets=LEAD_TIME_BUCKETS)
@@ -62,5 +68,20 @@ def exposition(*, several_processes: bool) -> bytes:
     if not several_processes:
         return generate_latest()
     registry = CollectorRegistry()
-    multiprocess.MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+    collector = multiprocess.MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+    _forget_the_dead(Path(collector._path))  # noqa: SLF001 - where it will look; it tells nobody
     return generate_latest(registry)
+
+
+def _forget_the_dead(folder: Path) -> None:
+    """Drop what processes that are gone said of the moment; what they had counted stays.
+
+    Done by who reads: a process that is killed tells nobody, and what had started it need not know of metrics.
+    """
+    for file in folder.glob("gauge_live*_*.db"):
+        try:
+            os.kill(int(file.stem.rpartition("_")[2]), 0)
+        except ProcessLookupError:
+            file.unlink(missing_ok=True)  # somebody else may be reading, too
+        except PermissionError:  # it lives, and is somebody else's
+            continue

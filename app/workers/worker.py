@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import structlog
 
+from app.core import priority
 from app.domain.errors import StorageUnavailable, UnknownResource
 from app.domain.ids import OperationId
 from app.gateway.alerts import CHECK_SECONDS, Alerts
@@ -57,7 +58,8 @@ class Worker:
     async def go_on(self, about: str) -> None:
         """Go on with an operation; what fails for want of Postgres is found by the next sweep."""
         try:
-            await self.settling.attend(OperationId(about))
+            with priority.background():
+                await self.settling.attend(OperationId(about))
         except (StorageUnavailable, UnknownResource) as error:
             log.info("job.postponed", code=error.code, operation_id=about)
 

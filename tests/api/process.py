@@ -33,6 +33,11 @@ class GatewayProcess:
     settings: Settings
     output: Path
     http: httpx.AsyncClient
+    _process: "subprocess.Popen[bytes]"
+
+    def kill(self) -> None:
+        """End it in the middle of whatever it does."""
+        self._process.kill()
 
     async def client(self, *, name: str = "a-client") -> Client:
         """Make a key for every hotel, as the command line does, and the caller that holds it."""
@@ -64,13 +69,14 @@ def environment(settings: Settings) -> dict[str, str]:
     }
     values = {name: secret.get_secret_value() for name, secret in told.items()}
     values |= {"ALLOW_LOOPBACK_PMS": "true", "LOG_LEVEL": settings.log_level}
+    values |= {"CLIENT_REQUESTS_PER_MINUTE": str(settings.client_requests_per_minute)}
     if settings.prometheus_multiproc_dir:
         values["PROMETHEUS_MULTIPROC_DIR"] = str(settings.prometheus_multiproc_dir)
     return os.environ | values
 
 
 @contextmanager
-def _started(settings: Settings, port: int, output: Path) -> Iterator[None]:
+def _started(settings: Settings, port: int, output: Path) -> Iterator["subprocess.Popen[bytes]"]:
     with output.open("wb") as file:
         process = subprocess.Popen(  # noqa: S603 - our own interpreter
             [sys.executable, "-c", _SERVE.format(port=port)],
@@ -80,7 +86,7 @@ def _started(settings: Settings, port: int, output: Path) -> Iterator[None]:
             stderr=subprocess.STDOUT,
         )
         try:
-            yield
+            yield process
         finally:
             process.terminate()
             process.wait(timeout=20)
@@ -109,10 +115,10 @@ async def running_process(settings: Settings, output: Path) -> AsyncIterator[Gat
     port = _free_port()
     url = f"http://127.0.0.1:{port}"
     with ExitStack() as stack:
-        stack.enter_context(_started(settings, port, output))
+        process = stack.enter_context(_started(settings, port, output))
         async with httpx.AsyncClient(base_url=url, timeout=60) as http:
             await _ready(http, output)
-            yield GatewayProcess(url, settings, output, http)
+            yield GatewayProcess(url, settings, output, http, process)
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ would be a leak: in logs, metrics, problems, plain columns, keys and values of t
 
 import asyncio
 import base64
+import itertools
 from collections.abc import AsyncIterator, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -100,9 +101,19 @@ async def every_redis_value(redis_url: str) -> AsyncIterator[tuple[str, bytes]]:
     """Give every key and value of the cache."""
     async with Redis.from_url(redis_url) as redis:
         async for key in redis.scan_iter():
-            value: Any = await redis.get(key)
             yield "a key of Redis", key
-            yield f"Redis {key!r}", value or b""
+            yield f"Redis {key!r}", await _stored(redis, key)
+
+
+async def _stored(redis: Redis, key: bytes) -> bytes:
+    match await redis.type(key):
+        case b"zset":
+            parts: list[Any] = await redis.zrange(key, 0, -1)
+        case b"hash":
+            parts = list(itertools.chain(*(await redis.hgetall(key)).items()))
+        case _:
+            parts = [await redis.get(key) or b""]
+    return b" ".join(parts)
 
 
 async def wrong_requests(client: Client, hotel_id: str) -> list[httpx.Response]:

@@ -2,6 +2,7 @@
 
 import re
 import time
+from functools import partial
 from pathlib import Path
 
 import asyncpg
@@ -13,6 +14,7 @@ from tests.api.process import GatewayProcess, running_process
 from tests.api.tour import Tour
 from tests.fixtures.gateway import MakeHotel, RunningGateway, settings_for
 from tests.fixtures.own_gateway import OpenGateway, OpenHotel, Wired
+from tests.fixtures.simulators import FreshSite, SimulatorServer
 from tests.fixtures.stays import eventually, fault
 
 NOWHERE = ("postgresql://nobody@127.0.0.1:1/none", "redis://127.0.0.1:1/0")
@@ -266,7 +268,41 @@ async def test_several_processes_add_up_their_metrics(database_url: str, redis_u
             for _ in range(times):
                 headers = {"Authorization": f"Bearer {client.token}"}
                 assert (await process.http.get("/v1/vendors", headers=headers)).status_code == 200
-        assert await vendor_requests(one) == await vendor_requests(two) == 7
+        for process in (one, two):  # a request is counted once its answer is out
+            assert await eventually(partial(vendor_requests, process), lambda count: count >= 7) == 7
+
+
+async def test_a_circuit_that_is_open_in_one_process_is_seen_at_every_other_until_that_process_dies(
+    database_url: str, redis_url: str, fresh_site: FreshSite, simulators: SimulatorServer, tmp_path: Path
+) -> None:
+    meeting = tmp_path / "metrics"
+    meeting.mkdir()
+    settings = settings_for(database_url, redis_url, prometheus_multiproc_dir=meeting)
+    site = fresh_site("bridge")
+    site.faults.add(fault("status", status=500))
+    async with running_process(settings, tmp_path / "one.log") as one:
+        async with running_process(settings, tmp_path / "two.log") as two:
+            client = await two.client()
+            body = dict(simulators.registration(site).body)
+            assert (await client("PUT", "/v1/hotels/h", json=body)).status_code == 201
+            assert await circuits(one) == {}
+            for number in range(6):
+                await client.get(f"/v1/hotels/h/reservations/R-{number}")
+            opened = {"self-hosted:closed": 0, "self-hosted:open": 1, "self-hosted:half-open": 0}
+            assert await circuits(one) == await circuits(two) == opened  # the one was asked first
+        assert await circuits(one) == {}
+        assert await failed_calls(one) > 0, "what a process has counted outlives it"
+
+
+async def circuits(process: GatewayProcess) -> dict[str, float]:
+    found = samples((await process.http.get("/metrics")).text)
+    return {labels["service"]: value for name, labels, value in found if name == "pms_circuit_breaker_state"}
+
+
+async def failed_calls(process: GatewayProcess) -> float:
+    found = samples((await process.http.get("/metrics")).text)
+    wanted = ("pms_circuit_breaker_calls_total", "failure")
+    return sum(value for name, labels, value in found if (name, labels.get("result")) == wanted)
 
 
 async def vendor_requests(process: GatewayProcess) -> float:

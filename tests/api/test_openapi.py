@@ -71,7 +71,7 @@ def test_every_failure_is_a_problem_and_nothing_else(document: Document) -> None
         failures = {status: answer for status, answer in operation.spec["responses"].items() if status[0] in "45"}
         if not operation.template.startswith("/v1"):
             continue
-        assert {"401", "403", "422", "500", "503"} <= failures.keys(), operation.id
+        assert {"401", "403", "422", "429", "500", "503"} <= failures.keys(), operation.id
         for status, answer in failures.items():
             assert list(answer["content"]) == [PROBLEM], (operation.id, status)
             shown = answer["content"][PROBLEM]

@@ -13,7 +13,7 @@ from sqlalchemy import text
 from tests.fixtures.clock import ManualClock
 from tests.fixtures.gateway import HotelUnderTest
 from tests.fixtures.own_gateway import Gate, Wired
-from tests.fixtures.stays import RESERVATION, code_of, draft, fault, seeded, today
+from tests.fixtures.stays import RESERVATION, code_of, draft, eventually, fault, seeded, today
 
 HURRY = {"X-Request-Timeout": "0.2"}
 SLACK = 1.3
@@ -86,7 +86,8 @@ async def test_a_pms_that_refuses_connections_is_no_end_of_reading(wired: Wired,
     assert code_of(await wired.hotel.get("/rooms")) == (503, "pms_unavailable")
     await wired.pms.mend()
     clock.advance(60)
-    assert (await wired.hotel.get(path)).headers["X-Cache"] == "MISS"
+    # For a quarter of a second the failure is told to whoever had waited for the answer, in any process.
+    await eventually(lambda: wired.hotel.get(path), lambda answer: answer.headers["X-Cache"] == "MISS")
 
 
 async def test_who_forces_a_read_in_vain_gets_the_copy_too(own_hotel: HotelUnderTest) -> None:
@@ -206,7 +207,7 @@ async def test_a_silent_pms_costs_no_more_than_the_caller_can_wait(own_hotel: Ho
     began = time.monotonic()
     answer = await _asked(own_hotel, f"/reservations/{seeded(own_hotel, 'Lovelace').id}", **HURRY)
     assert code_of(answer) == (504, "deadline_exceeded")
-    assert 0.2 <= time.monotonic() - began < 0.2 + SLACK
+    assert 0.15 <= time.monotonic() - began < 0.2 + SLACK
 
 
 async def test_a_silent_pms_costs_little_where_there_is_a_copy(
@@ -222,7 +223,7 @@ async def test_a_silent_pms_costs_little_where_there_is_a_copy(
     assert (answer.status_code, answer.headers["X-Cache"]) == (200, "STALE")
     patient = await own_hotel.get(path)
     assert patient.headers["X-Cache"] == "STALE"
-    assert 1.7 <= time.monotonic() - began < 1.7 + SLACK
+    assert 1.6 <= time.monotonic() - began < 1.7 + SLACK
     gate.open()  # the question went on all the while, and its answer is kept
     late = await own_hotel.get(path)
     assert late.json()["data"]["checkout_time"] == "13:30"
@@ -341,11 +342,11 @@ async def test_redis_that_hangs_costs_reads_no_more_than_a_moment(wired: Wired) 
     began = time.monotonic()
     answers = [await wired.hotel.get("/rooms") for _ in range(3)]
     assert {one.status_code for one in answers} == {200}
-    assert time.monotonic() - began < 0.25 + SLACK
+    assert time.monotonic() - began < 0.05 + SLACK
     wired.redis.release()
 
 
-async def test_a_write_that_redis_was_not_told_of_is_seen_all_the_same(wired: Wired, clock: ManualClock) -> None:
+async def test_a_write_that_redis_was_not_told_of_is_seen_all_the_same(wired: Wired) -> None:
     hotel = wired.hotel
     paths = {name: f"/reservations/{seeded(hotel, name).id}" for name in ("Lamarr", "Bohr")}
     for path in paths.values():
@@ -354,9 +355,8 @@ async def test_a_write_that_redis_was_not_told_of_is_seen_all_the_same(wired: Wi
     assert (await hotel.send("POST", f"{paths['Lamarr']}/cancel", {}, key="away")).status_code == 200
     assert (await hotel.get(paths["Lamarr"])).json()["data"]["status"] == "cancelled"
     await wired.redis.mend()
-    # Redis is back, and reads still leave it alone.
+    # Redis may be back for writes alone, until the next probe.
     assert (await hotel.send("POST", f"{paths['Bohr']}/cancel", {}, key="paused")).status_code == 200
-    clock.advance(2)
     for path in paths.values():
         answer = await hotel.get(path)
         assert (answer.headers["X-Cache"], answer.json()["data"]["status"]) == ("MISS", "cancelled")

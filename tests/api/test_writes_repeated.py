@@ -201,11 +201,12 @@ async def test_while_the_pms_is_away_nothing_is_booked_and_the_key_runs_again_la
 
 @pytest.mark.parametrize(("status", "told"), [(429, "pms_rate_limited"), (401, "pms_auth_failed")])
 async def test_what_was_surely_not_done_runs_again_under_the_same_reference(
-    own_hotel: HotelUnderTest, status: int, told: str
+    own_hotel: HotelUnderTest, clock: ManualClock, status: int, told: str
 ) -> None:
     own_hotel.site.faults.add(fault("status", status=status, headers={"Retry-After": "100"}, times=1, **CREATE))
     first = await own_hotel.send("POST", "/reservations", draft(own_hotel), key="k")
     assert first.json()["code"] == told
+    clock.advance(100)
     second = await own_hotel.send("POST", "/reservations", draft(own_hotel), key="k")
     assert second.status_code == 201
     assert first.json()["operation_id"] == second.json()["meta"]["operation_id"]

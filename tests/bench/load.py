@@ -24,12 +24,12 @@ _GRACE = 20.0  # seconds that the last answers may take
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """What to send. Every request carries an `Idempotency-Key` of its own."""
+    """What to send: GETs, or, with a body, POSTs with an `Idempotency-Key` for each."""
 
     port: int
     paths: list[str]
     headers: dict[str, str]
-    body: str
+    body: str | None
     status: int
     """What a right answer has."""
     connections: int
@@ -122,17 +122,21 @@ def _is_whole(received: bytearray) -> bool:
 
 class _Requests:
     def __init__(self, plan: Plan) -> None:
-        body = plan.body.encode()
+        self._body = None if plan.body is None else plan.body.encode()
+        method = "GET" if plan.body is None else "POST"
         given = "".join(f"{name}: {value}\r\n" for name, value in plan.headers.items())
-        rest = f"Host: bench\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n{given}"
-        self._heads = cycle([f"POST {path} HTTP/1.1\r\n{rest}".encode() for path in plan.paths])
-        self._body = body
+        if self._body is not None:
+            given += f"Content-Type: application/json\r\nContent-Length: {len(self._body)}\r\n"
+        self._heads = cycle([f"{method} {path} HTTP/1.1\r\nHost: bench\r\n{given}".encode() for path in plan.paths])
         self._numbers = count(1)
         self._run = f"{time.time_ns():x}"
 
     def next(self) -> bytes:
+        head = next(self._heads)
+        if self._body is None:
+            return head + b"\r\n"
         key = f"Idempotency-Key: {self._run}-{next(self._numbers)}\r\n\r\n"
-        return b"".join((next(self._heads), key.encode(), self._body))
+        return b"".join((head, key.encode(), self._body))
 
 
 async def _drive(plan: Plan) -> Result:

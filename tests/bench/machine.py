@@ -101,7 +101,7 @@ def _children(pid: int) -> list[int]:
 def _own_cpu_seconds(pid: int) -> float:
     try:
         stat = Path(f"/proc/{pid}/stat").read_text()
-    except FileNotFoundError:  # a child that has ended since it was listed
+    except (FileNotFoundError, ProcessLookupError):  # a child that has ended since it was listed
         return 0.0
     user, system, user_of_ended, system_of_ended = stat.rpartition(")")[2].split()[11:15]
     return (int(user) + int(system) + int(user_of_ended) + int(system_of_ended)) / _TICKS

@@ -122,7 +122,10 @@ async def _scene(house: House, plan: Plan) -> AsyncIterator[Scene]:
     folder = house.folder / f"run-{number}"
     folder.mkdir()
     settings = settings_for(
-        house.stores.make_database(f"chaos_{number}"), house.stores.redis_url(number), pms_timeout=pace.pms_timeout
+        house.stores.make_database(f"chaos_{number}"),
+        house.stores.redis_url(number),
+        pms_timeout=pace.pms_timeout,
+        client_requests_per_minute=0,
     )
     told = environment(settings) | {"PMS_TIMEOUT": str(pace.pms_timeout)}
     crew = Crew(house.forge, pace, environment=_only_strings(told), folder=folder, seed=plan.seed)

@@ -241,7 +241,6 @@ async def test_hosts_of_single_hotels_are_published_as_counts_by_state(
     await fail(clients, 5)
     vendor.will(answer())
     await ask(clients.make(url=vendor.url.replace("127.0.0.1", "localhost")))
-    clients.services.breakers.publish()
     told = metrics.exposition(several_processes=False).decode()
     for state, count in (("closed", 1), ("open", 1), ("half-open", 0)):
         line = f'pms_circuit_breaker_state{{service="self-hosted:{state}",vendor="scripted"}} {count}.0'
@@ -250,13 +249,39 @@ async def test_hosts_of_single_hotels_are_published_as_counts_by_state(
     assert f":{port}" not in told, "the host of a single hotel is in no label"
 
 
+async def test_every_change_of_a_circuit_is_published_when_it_happens(vendor: ScriptedVendor, clients: Clients) -> None:
+    client = clients.make(vendor="watched", shared_host=True)
+    line = f'pms_circuit_breaker_state{{service="{vendor.url.removeprefix("http://")}",vendor="watched"}} '
+
+    def published() -> float:
+        told = metrics.exposition(several_processes=False).decode()
+        return next(float(one.removeprefix(line)) for one in told.splitlines() if one.startswith(line))
+
+    vendor.will(answer())
+    await ask(client)
+    assert published() == 0
+    vendor.will(answer(500))
+    for _ in range(5):
+        with deadline.until(clients.clock.monotonic() + 1), pytest.raises(OutcomeUnknown):
+            await ask(client)
+    assert published() == 1
+    clients.clock.advance(30)
+    gate = asyncio.Event()
+    vendor.will(when(gate, answer()))
+    probe = asyncio.create_task(ask(client))
+    await vendor.has_seen(7)
+    assert published() == 2
+    gate.set()
+    await probe
+    assert published() == 0
+
+
 async def test_a_shared_host_is_published_by_its_name_and_state(vendor: ScriptedVendor, clients: Clients) -> None:
     vendor.will(answer(500))
     client = clients.make(vendor="shared", shared_host=True)
     for _ in range(5):
         with deadline.until(clients.clock.monotonic() + 1), pytest.raises(OutcomeUnknown):
             await ask(client)
-    clients.services.breakers.publish()
     host = vendor.url.removeprefix("http://")
     told = metrics.exposition(several_processes=False).decode()
     assert f'pms_circuit_breaker_state{{service="{host}",vendor="shared"}} 1.0' in told

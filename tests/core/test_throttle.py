@@ -4,14 +4,16 @@ import asyncio
 
 import pytest
 
-from app.core import deadline
+from app.core import deadline, priority
 from app.core.profile import RateLimit
-from app.core.throttle import LocalQuota
+from app.core.throttle import LONGEST_PAUSE, PAUSE_SECONDS, LocalQuota, QuotaLeft, kept_for
 from app.domain.errors import Outcome, VendorThrottled
-from tests.core.vendor import Clients, ScriptedVendor, ask, write
+from tests.core.vendor import Clients, ScriptedVendor, answer, ask, write
 from tests.fixtures.clock import ManualClock
 
 THREE_A_MINUTE = (RateLimit(3, 60),)
+A_MINUTE = kept_for(THREE_A_MINUTE[0])
+"""A minute, and what a request may take to arrive."""
 
 
 async def test_the_vendor_never_sees_more_than_its_quota(vendor: ScriptedVendor, clients: Clients) -> None:
@@ -25,7 +27,7 @@ async def test_the_vendor_never_sees_more_than_its_quota(vendor: ScriptedVendor,
     assert len(vendor.seen) == 3
     throttled = [result for result in results if isinstance(result, VendorThrottled)]
     assert len(throttled) == 7
-    assert all(0 < (error.retry_after or 0) <= 60 for error in throttled)
+    assert all(0 < (error.retry_after or 0) <= A_MINUTE for error in throttled)
 
 
 async def test_what_waits_for_its_turn_is_sent_when_it_comes(vendor: ScriptedVendor, clients: Clients) -> None:
@@ -33,7 +35,7 @@ async def test_what_waits_for_its_turn_is_sent_when_it_comes(vendor: ScriptedVen
     began = clients.clock.monotonic()
     await asyncio.gather(*(ask(client) for _ in range(10)))
     assert len(vendor.seen) == 10
-    assert 180 <= clients.clock.monotonic() - began < 250
+    assert 3 * A_MINUTE <= clients.clock.monotonic() - began < 250
 
 
 async def test_in_no_window_are_there_more_than_the_quota_allows() -> None:
@@ -83,3 +85,87 @@ async def test_without_a_limit_nothing_waits() -> None:
     for _ in range(1_000):
         await quota.take("scripted", "account", ())
     assert clock.slept == []
+
+
+async def test_a_request_that_is_late_does_not_meet_those_of_the_next_window() -> None:
+    clock = ManualClock()
+    quota = LocalQuota(clock)
+    for _ in range(3):
+        await quota.take("scripted", "account", THREE_A_MINUTE)
+    clock.advance(60.1)
+    assert await quota.left("scripted", "account", THREE_A_MINUTE) == QuotaLeft(3, 60, 0)
+    clock.advance(2)
+    assert await quota.left("scripted", "account", THREE_A_MINUTE) == QuotaLeft(3, 60, 3)
+
+
+async def test_what_is_left_is_that_of_the_tightest_limit() -> None:
+    quota = LocalQuota(ManualClock())
+    assert await quota.left("scripted", "account", ()) is None
+    for _ in range(2):
+        await quota.take("scripted", "account", THREE_A_MINUTE)
+    limits = (RateLimit(100, 3_600), *THREE_A_MINUTE)
+    assert await quota.left("scripted", "account", limits) == QuotaLeft(3, 60, 1)
+
+
+@pytest.mark.parametrize("limits", [(), THREE_A_MINUTE], ids=["no limit", "a limit"])
+@pytest.mark.parametrize(
+    ("headers", "silence"),
+    [({"Retry_After": "7"}, 7), ({}, PAUSE_SECONDS), ({"Retry_After": "9000"}, LONGEST_PAUSE)],
+    ids=["seconds", "nothing", "hours"],
+)
+async def test_nothing_is_sent_while_the_vendor_wants_nothing(
+    vendor: ScriptedVendor,
+    clients: Clients,
+    limits: tuple[RateLimit, ...],
+    headers: dict[str, str],
+    silence: float,
+) -> None:
+    client = clients.make(rate_limits=limits)
+    vendor.will(answer(429, **headers), answer(200, {"ok": 1}))
+    for _ in range(3):
+        with deadline.until(clients.clock.monotonic() + 0.5), pytest.raises(VendorThrottled) as throttled:
+            await ask(client)
+    assert len(vendor.seen) == 1
+    assert throttled.value.retry_after == silence
+    clients.clock.advance(silence)
+    assert await ask(client) == {"ok": 1}
+
+
+async def test_a_gate_is_closed_for_those_credentials_alone_and_never_opened_early() -> None:
+    clock = ManualClock()
+    quota = LocalQuota(clock)
+    await quota.close("scripted", "one", 60)
+    await quota.close("scripted", "one", 5)
+    await quota.take("scripted", "other", ())
+    await quota.take("another vendor", "one", ())
+    assert clock.slept == []
+    await quota.take("scripted", "one", ())
+    assert clock.slept == [60]
+
+
+async def test_the_background_has_half_of_a_window_and_callers_have_all_of_it() -> None:
+    clock = ManualClock()
+    quota, four = LocalQuota(clock), (RateLimit(4, 60),)
+    with priority.background():
+        for _ in range(2):
+            await quota.take("scripted", "account", four)
+        with deadline.until(clock.monotonic() + 1), pytest.raises(VendorThrottled):
+            await quota.take("scripted", "account", four)
+    for _ in range(2):
+        await quota.take("scripted", "account", four)
+    assert clock.slept == []
+
+
+async def test_the_background_waits_behind_a_caller_who_waits() -> None:
+    clock, order = ManualClock(), list[str]()
+    quota, one = LocalQuota(clock), (RateLimit(1, 60),)
+    await quota.take("scripted", "account", one)
+
+    async def take(name: str) -> None:
+        await quota.take("scripted", "account", one)
+        order.append(name)
+
+    with priority.background():
+        behind = asyncio.create_task(take("background"))
+    await asyncio.gather(take("caller"), behind)
+    assert order == ["caller", "background"]

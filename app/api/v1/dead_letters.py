@@ -139,13 +139,14 @@ def _acting(*more: str, body: bool = False) -> dict[str, Any]:
     """Describe something that a person does to a letter, which is answered as it is then."""
     with_body = ("bad_request", "payload_too_large", "unsupported_media_type") if body else ()
     everywhere = ("unauthorized", "forbidden", "not_found", "conflict", "validation_failed", "internal_error")
+    ours = ("rate_limited", "storage_unavailable")
     example = {"application/json": {"example": enveloped(examples.DEAD_LETTER, source="store")}}
     return {
         "openapi_extra": CORRELATED,
         "response_model": Envelope[DeadLetterOut],
         "responses": {
             200: {"model": Envelope[DeadLetterOut], "description": "The letter as it is now.", "content": example},
-            **problems(*everywhere, "storage_unavailable", *with_body, *more),
+            **problems(*everywhere, *ours, *with_body, *more),
         },
     }
 

@@ -116,6 +116,7 @@ async def get_hotel(visit: Reading) -> Response:
             "payload_too_large",
             "unsupported_media_type",
             "validation_failed",
+            "rate_limited",
             "storage_unavailable",
             "internal_error",
         ),
@@ -157,7 +158,13 @@ async def delete_hotel(call: Administering, hotel_id: HotelPath) -> Response:
             "content": {"application/json": {"example": enveloped(examples.CAPABILITIES, source="store", quota=None)}},
         },
         **problems(
-            "unauthorized", "forbidden", "not_found", "validation_failed", "storage_unavailable", "internal_error"
+            "unauthorized",
+            "forbidden",
+            "not_found",
+            "validation_failed",
+            "rate_limited",
+            "storage_unavailable",
+            "internal_error",
         ),
     },
 )
