@@ -323,7 +323,8 @@ async def working(
 async def running(parts: Parts) -> AsyncIterator[None]:
     """Keep the parts going: the first health check before the first request, the last write before the end."""
     await parts.readiness.check()
-    watched = (parts.readiness, parts.ground.repeats, parts.letter_gauges, parts.ground.quota)
+    ground = parts.ground
+    watched = (parts.readiness, ground.repeats, parts.letter_gauges, ground.quota, ground.copies)
     watches = [asyncio.create_task(part.watch()) for part in watched]
     gc.collect()
     gc.freeze()  # what start-up made stays; the collector need not look at it again

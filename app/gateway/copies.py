@@ -23,6 +23,10 @@ LOAD_SECONDS = 2.0
 """How long one load may take; it belongs to the process, and whoever asks waits for a part of it."""
 MISSED_SECONDS = 1.0
 """After a load that failed the copies serve as they are for this long; then somebody tries again."""
+WATCH_SECONDS = 0.5
+"""Between two looks whether a copy grows old: so that it is renewed before a request has to wait for it."""
+WANTED_SECONDS = 60.0
+"""For how long after it was asked for a copy is renewed unasked."""
 PAUSE_SECONDS = 0.05
 """Least time between two loads for those who looked in vain, so that wrong keys do not become a query each."""
 KEEP_SECONDS = 900.0
@@ -67,6 +71,8 @@ class Copies:
         self._held: dict[str, _Copy] = {}
         self._changes: dict[str, int] = {}
         self._loads: dict[str, _Load] = {}
+        self._wanted: dict[str, tuple[Callable[[], Awaitable[Any]], float]] = {}
+        """How each copy is loaded, and when it was last asked for."""
         self._begun = 0
         self._missed_at = float("-inf")
 
@@ -81,7 +87,8 @@ class Copies:
         Raises:
             StorageUnavailable: it cannot be loaded in time and no copy is recent enough.
         """
-        left = until - self._clock.monotonic()
+        now = self._clock.monotonic()
+        left, self._wanted[name] = until - now, (load, now)
         if newest:
             await within(min(FIRST_SECONDS, left), self._loaded_after(name, load, self._begun))
         elif self._age(name) >= KEEP_SECONDS:
@@ -94,6 +101,15 @@ class Copies:
         """Let the next look load anew: this process itself has just changed it. The copy stays for bad times."""
         self._changes[name] = self._changes.get(name, 0) + 1
         self._missed_at = float("-inf")
+
+    async def watch(self) -> None:
+        """Renew the copies that are asked for before they grow old, until cancelled."""
+        while True:
+            await asyncio.sleep(WATCH_SECONDS)
+            now = self._clock.monotonic()
+            for name, (load, asked_at) in list(self._wanted.items()):
+                if now - asked_at < WANTED_SECONDS and not self._is_fresh(name, FRESH_SECONDS / 2):
+                    await asyncio.wait({self._start(name, load)})  # what goes wrong is noted where it ends
 
     async def _try_to_refresh(self, name: str, load: Callable[[], Awaitable[T]], left: float) -> None:
         """Wait a moment for a newer copy; go on with the one that there is where it does not come."""
@@ -152,9 +168,9 @@ class Copies:
         failed = task.cancelled() or task.exception() is not None  # seen here, so that nobody complains about it
         self._missed_at = self._clock.monotonic() if failed else float("-inf")
 
-    def _is_fresh(self, name: str) -> bool:
+    def _is_fresh(self, name: str, seconds: float = FRESH_SECONDS) -> bool:
         held = self._held.get(name)
-        return held is not None and self._age(name) < FRESH_SECONDS and held.changes == self._changes.get(name, 0)
+        return held is not None and self._age(name) < seconds and held.changes == self._changes.get(name, 0)
 
     def _is_in_trouble(self) -> bool:
         """Tell whether Postgres did not answer a moment ago, or does not answer now: one request waits, not each."""

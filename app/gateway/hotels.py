@@ -69,6 +69,8 @@ class HotelDirectory:
         self._policy = policy
         self._factory = factory
         self._reported: set[tuple[str, int]] = set()
+        self._known: dict[str, Registration | Unusable] = {}
+        """What was loaded last."""
         """The unusable hotels, by id and revision, that the log knows of."""
 
     async def get(self, hotel_id: str, caller: Caller, *, until: float = float("inf")) -> Registration:
@@ -188,10 +190,14 @@ class HotelDirectory:
         return await self._copies.get(_HOTELS, self._load, newest=newest, until=until)
 
     async def _load(self) -> dict[str, Registration | Unusable]:
+        """Load the hotels that changed; the others are as they were, and opening their credentials takes its time."""
         async with self._database.unit_of_work() as work:
-            records = await work.hotels.all()
-        made = {record.id: _registration(record) for record in records}
+            revisions = await work.hotels.revisions()
+            known = {name: one for name, one in self._known.items() if one.revision == revisions.get(name)}
+            changed = await work.hotels.all(revisions.keys() - known.keys()) if revisions.keys() != known.keys() else []
+        made = dict(sorted((known | {record.id: _registration(record) for record in changed}).items()))
         self._report(made)
+        self._known = made
         return made
 
     def _report(self, made: Mapping[str, Registration | Unusable]) -> None:

@@ -77,6 +77,10 @@ class Hotels(Repository):
         records = [self._record(row) for row in await self._session.scalars(query)]
         return sorted(records, key=lambda record: record.id)  # a database's order depends on its collation
 
+    async def revisions(self) -> dict[str, int]:
+        """Give the revision of every hotel, which grows with each change of it."""
+        return {row.id: row.revision for row in await self._session.execute(select(HotelRow.id, HotelRow.revision))}
+
     async def put(self, hotel: Hotel, *, credentials: Mapping[str, SecretStr] | None) -> HotelPut:
         """Store a hotel; `credentials` of nothing keeps the ones it has.
 
