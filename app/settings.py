@@ -141,7 +141,7 @@ class Settings(DatabaseSettings):
         ge=1,
         le=1_000,
         description="How many gateway and worker processes there are in all: while Redis is away, each keeps to its "
-        "share of the PMSs' quotas and of the callers' limits.",
+        "share of the PMSs' quotas and of the callers' limits. `serve` counts those that it starts itself.",
     )
     client_requests_per_minute: int = Field(
         default=6000,

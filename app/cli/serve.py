@@ -47,6 +47,7 @@ def serve(
         listening = stack.enter_context(listening_socket(*where, hint="--port or PORT chooses another one"))
         _require_footing(settings)
         _register_single_hotel(stack, settings)
+        _count_processes(settings, workers + with_worker)
         if workers > 1:
             _share_metrics(stack)
         if with_worker:
@@ -94,6 +95,14 @@ def _register_single_hotel(stack: ExitStack, settings: "Settings") -> None:
     from app.cli.single_hotel import single_hotel
 
     stack.enter_context(single_hotel(settings))
+
+
+def _count_processes(settings: "Settings", started_here: int) -> None:
+    """Tell each process how many share quotas and limits, where the operator did not say."""
+    from app.settings import set_environment
+
+    if "expected_processes" not in settings.model_fields_set:
+        set_environment(EXPECTED_PROCESSES=str(started_here))
 
 
 def _share_metrics(stack: ExitStack) -> None:

@@ -1,6 +1,7 @@
 """Writes things down until they are written: what the PMS has done must not be forgotten with a lost connection."""
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable
 
 import structlog
@@ -24,6 +25,7 @@ class Bookkeeper:
 
     def __init__(self) -> None:
         self._open: set[asyncio.Task[bool]] = set()
+        self._closing = asyncio.Event()
 
     async def write(self, what: str, work: Callable[[], Awaitable[object]]) -> bool:
         """Do `work`, a unit of work that may be done twice, and go on trying behind the caller's back.
@@ -37,7 +39,8 @@ class Bookkeeper:
         return bool(done) and task.result()
 
     async def aclose(self) -> None:
-        """Give what is not written yet a last chance."""
+        """Give what is not written yet a last chance, now and not after a pause."""
+        self._closing.set()
         if self._open:
             await asyncio.wait(self._open, timeout=LAST_SECONDS)
         for task in self._open:
@@ -55,6 +58,13 @@ class Bookkeeper:
                 log.exception("record.failed", kind=what, attempt=tries + 1)
             else:
                 return True
-            await asyncio.sleep(PAUSES[min(tries, len(PAUSES) - 1)])
+            await self._pause(tries)
             tries += 1
         return False
+
+    async def _pause(self, tries: int) -> None:
+        if self._closing.is_set():
+            await asyncio.sleep(PAUSES[0])
+            return
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._closing.wait(), PAUSES[min(tries, len(PAUSES) - 1)])

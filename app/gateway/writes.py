@@ -109,14 +109,15 @@ class Writes:
         intent = self._intent(registration.hotel, write, order, timedelta(seconds=budget))
         task = asyncio.create_task(self._begun(intent))
         done, _ = await asyncio.wait({task}, timeout=left)
-        if done and not isinstance(task.exception(), StorageUnavailable):
+        failure = task.exception() if done else StorageUnavailable("the gateway's database does not answer in time")
+        if not isinstance(failure, StorageUnavailable):
             return task.result()
         # It may still be committed, or have been; nobody was told of it then, and its key has to stay free.
         if done:
             self._drop(intent, task)
         else:
             task.add_done_callback(partial(self._drop, intent))
-        raise StorageUnavailable("the gateway's database does not answer in time")
+        raise failure
 
     async def _begun(self, intent: Intent) -> tuple[OperationRecord, bool]:
         fresh = await self._database.milestones.begin(intent)

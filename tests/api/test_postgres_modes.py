@@ -10,8 +10,9 @@ import asyncpg
 import pytest
 
 from tests.fixtures.clock import ManualClock
-from tests.fixtures.gateway import HotelUnderTest
-from tests.fixtures.own_gateway import Gate, OpenGateway, OpenHotel
+from tests.fixtures.gateway import HotelUnderTest, running_gateway, settings_for
+from tests.fixtures.own_gateway import PMS_TIMEOUT, Gate, OpenGateway
+from tests.fixtures.simulators import FreshSite, SimulatorServer
 from tests.fixtures.stays import CREATE, booked, code_of, draft, eventually, fault, seeded
 from tests.fixtures.wire import Wire, wire_to
 
@@ -46,11 +47,21 @@ class Footing:
 
 
 @pytest.fixture
-async def footing(open_gateway: OpenGateway, open_hotel: OpenHotel, database_url: str) -> AsyncIterator[Footing]:
+async def footing(
+    fresh_site: FreshSite, database_url: str, redis_url: str, simulators: SimulatorServer, clock: ManualClock
+) -> AsyncIterator[Footing]:
+    """The way to the database is mended before the gateway ends, which would wait for it."""
     async with wire_to(database_url) as postgres:
-        gateway = await open_gateway(database_url=postgres.instead_of(database_url), database_pool_size=POOL)
-        yield Footing(await open_hotel(gateway), postgres, database_url)
-        postgres.release()
+        values = settings_for(
+            postgres.instead_of(database_url), redis_url, pms_timeout=PMS_TIMEOUT, database_pool_size=POOL
+        )
+        async with running_gateway(values, simulators, clock=clock) as gateway:
+            site = fresh_site("bridge")
+            hotel_id = await gateway.register(site)
+            hotel = HotelUnderTest(hotel_id, site, await gateway.client(hotels=[hotel_id]), gateway)
+            yield Footing(hotel, postgres, database_url)
+            postgres.release()
+            await postgres.mend()
 
 
 @asynccontextmanager
