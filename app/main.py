@@ -270,7 +270,7 @@ def _reads(settings: Settings, ground: Ground) -> Reads:
     return Reads(
         ledger=ground.ledger,
         cache=ground.stores.cache,
-        flights=Flights(ground.stores.leases),
+        flights=Flights(ground.stores.leases, ground.stores.cache),
         database=ground.stores.database,
         connectors=ground.connectors,
         clock=ground.clock,

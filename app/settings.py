@@ -140,8 +140,9 @@ class Settings(DatabaseSettings):
         default=1,
         ge=1,
         le=1_000,
-        description="How many gateway and worker processes there are in all: while Redis is away, each keeps to its "
-        "share of the PMSs' quotas and of the callers' limits. `serve` counts those that it starts itself.",
+        description="How many gateway and worker processes there are in all, which matters while Redis is away: each "
+        "then keeps to its share of the PMSs' quotas and of the callers' limits. `serve` counts those that it starts "
+        "itself.",
     )
     client_requests_per_minute: int = Field(
         default=6000,

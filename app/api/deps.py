@@ -213,7 +213,14 @@ def at_hotel(scope: Scope) -> Callable[..., Awaitable[Visit]]:
         caller.require(scope)
         registration = await gateway.hotels.get(hotel_id, caller, until=moment)
         fresh = "no-cache" in request.headers.get("cache-control", "").lower()
-        return Visit(request, gateway, caller, moment, registration, Patience(moment, fresh=fresh))
+        return Visit(
+            request,
+            gateway,
+            caller,
+            moment,
+            registration,
+            Patience(moment, fresh=fresh, began=gateway.clock.monotonic()),
+        )
 
     return visit
 

@@ -4,6 +4,7 @@ import hashlib
 import re
 import secrets
 from collections.abc import Awaitable, Callable
+from dataclasses import asdict
 from datetime import datetime
 from typing import Annotated, Any, TypeVar
 
@@ -60,6 +61,7 @@ async def page(
         "source": answer.source,
         "stale": answer.stale,
         "complete": answer.complete,
+        "warnings": [asdict(one) for one in answer.warnings],
         "meta": answer.meta,
     }
     following = await _keep(call, kept, start=limit)
@@ -109,6 +111,7 @@ async def _next_page(call: Call, question: str, limit: int, cursor: str) -> Resp
         datetime.fromisoformat(kept["as_of"]),
         stale=kept["stale"],
         complete=kept["complete"],
+        warnings=tuple(Notice(**one) for one in kept["warnings"]),
         meta=kept["meta"],
     )
     following = f"{name}-{end}" if end < len(kept["items"]) else None

@@ -69,6 +69,11 @@ class Breaker:
         """Where the circuit stands: `closed`, `open` or `half-open`."""
         return str(self._circuit.current_state)
 
+    @property
+    def is_probing(self) -> bool:
+        """Whether one call is let through to see: for whoever asks within a call that began now, whether it is that."""
+        return self._probing
+
     async def call(self, attempt: Callable[[], Awaitable[T]]) -> T:
         """Run one attempt, or refuse it.
 

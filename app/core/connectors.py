@@ -5,6 +5,7 @@ from collections import Counter, OrderedDict
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
+from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 
@@ -73,7 +74,15 @@ def _with_own_limit(profile: VendorProfile, hotel: Hotel) -> VendorProfile:
 def _account(hotel: Hotel, credentials: Credentials) -> str:
     """Tell sets of credentials apart: hotels that share one share its quota."""
     values = sorted((name, value.get_secret_value()) for name, value in credentials if isinstance(value, SecretStr))
-    return hashlib.sha256(repr((hotel.base_url, values)).encode()).hexdigest()[:16]
+    return hashlib.sha256(repr((_place(hotel.base_url), values)).encode()).hexdigest()[:16]
+
+
+def _place(base_url: str) -> str:
+    """Spell a URL in the one way that all spellings of it share (RFC 3986 § 6.2.2.1, § 6.2.3)."""
+    parts = urlsplit(base_url)
+    scheme, host, port = parts.scheme.lower(), (parts.hostname or "").lower(), parts.port
+    is_default = port is None or port == {"http": 80, "https": 443}.get(scheme)
+    return f"{scheme}://{host}{'' if is_default else f':{port}'}{parts.path.rstrip('/')}"
 
 
 class ConnectorCache:

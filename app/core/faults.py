@@ -40,7 +40,8 @@ NEVER_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.UnsupportedProtoco
 
 _CODE = re.compile(r"[A-Za-z0-9_.:/-]{1,64}")
 """What a vendor's code may look like to be logged and told; a sentence could hold anything."""
-_LONGEST_RETRY_AFTER = 10_000
+_SECONDS = re.compile(r"[0-9]{1,10}(\.[0-9]{1,9})?")
+_LONGEST_RETRY_AFTER = 7 * 86_400
 """Larger values are milliseconds or timestamps in disguise (seen at a vendor), not seconds."""
 
 
@@ -73,9 +74,13 @@ def error_from_exception(profile: VendorProfile, error: httpx.HTTPError | Timeou
 
 
 def retry_after(headers: Mapping[str, str], now: datetime) -> float | None:
-    """Read `Retry-After` (RFC 9110 § 10.2.3: seconds or a date) as seconds from `now`; absurd values are None."""
+    """Read `Retry-After` (RFC 9110 § 10.2.3: seconds or a date) as seconds from `now`; absurd values are None.
+
+    Days are told as they are; how long a vendor is really left alone for them is the quota's matter. Some vendors send
+    fractions of seconds, which the RFC does not know.
+    """
     text = headers.get("retry-after", "").strip()
-    if text.isdecimal():
+    if _SECONDS.fullmatch(text):
         seconds = float(text)
     else:
         try:

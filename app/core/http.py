@@ -1,12 +1,15 @@
 """The only place that talks HTTP to vendors.
 
-Order of wrapping around each vendor call, outermost first: metrics and log, deadline, retry, breaker, throttle,
-auth, httpx. The breaker stands inside the retry so that an open circuit ends it at once; the throttle inside the
-breaker so that waiting for quota is no failure.
+Order of wrapping around each vendor call, outermost first: metrics and log, deadline, retry, breaker, auth, throttle,
+httpx. The breaker stands inside the retry so that an open circuit ends it at once; the throttle inside the breaker so
+that waiting for quota is no failure. A permission is taken last, with a free connection in hand: the vendor counts when
+a request arrives, so that nothing may keep it after that.
 """
 
 import asyncio
-from collections.abc import Mapping
+import math
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 from urllib.parse import quote, urlsplit
@@ -34,6 +37,8 @@ Params = Mapping[str, str | int | list[str]]
 
 log = structlog.get_logger()
 
+_PROBE_PATIENCE = 1.0
+"""Seconds that the one who tries out whether a vendor is back waits for quota: nobody else gets through meanwhile."""
 _NO_SEGMENT = frozenset({"", ".", ".."})
 """Dots are steps in a path for every URL library, escaped or not."""
 
@@ -170,31 +175,60 @@ class VendorClient:
     async def _guarded(self, call: Call, answer: type[T]) -> T:
         host = urlsplit(self.base_url).netloc
         breaker = self.services.breakers.of(self.profile, host)
-        return await breaker.call(lambda: self._attempt(call, answer))
+        return await breaker.call(lambda: self._attempt(call, answer, is_probe=breaker.is_probing))
 
-    async def _attempt(self, call: Call, answer: type[T]) -> T:
-        await self.services.quota.take(self.profile.vendor, self.account, self.profile.rate_limits)
+    async def _attempt(self, call: Call, answer: type[T], *, is_probe: bool) -> T:
+        with self._failing(call):
+            request = await self._request(call)
+        async with self._permitted(call, is_probe=is_probe):
+            return await self._send(call, request, answer)
+
+    @asynccontextmanager
+    async def _permitted(self, call: Call, *, is_probe: bool) -> AsyncIterator[None]:
+        """Hold a slot and a permission; waiting for either is bounded."""
+        slots = self.services.pools.slots(self._http)
+        patience = _PROBE_PATIENCE if is_probe else math.inf
+        with self._failing(call, but=VendorThrottled), deadline.until(self.services.clock.monotonic() + patience):
+            try:
+                await self.services.quota.take(self.profile.vendor, self.account, self.profile.rate_limits, slots=slots)
+            except httpx.PoolTimeout as error:
+                raise error_from_exception(self.profile, error) from error
+        try:
+            yield
+        finally:
+            slots.release()
+
+    @contextmanager
+    def _failing(self, call: Call, *, but: type[GatewayError] | tuple[()] = ()) -> Iterator[None]:
+        """Write down how an attempt failed, but for what is no failure."""
         clock = self.services.clock
         started = clock.monotonic()
         try:
-            reply = await self._exchange(call)
+            yield
+        except but:
+            raise
+        except GatewayError as error:
+            if call.send is not None:
+                call.send.failed(error)
+            self._record(call, clock.monotonic() - started, error)
+            raise
+
+    async def _send(self, call: Call, request: httpx.Request, answer: type[T]) -> T:
+        clock = self.services.clock
+        started = clock.monotonic()
+        with self._failing(call):
+            reply = await self._exchange(call, request)
             error = error_from_answer(self.profile, reply, clock.now())
             if isinstance(error, VendorThrottled):
                 await self.services.quota.close(self.profile.vendor, self.account, error.retry_after)
             if error is not None and str(error.vendor_code) not in call.instead:
                 raise error
             result = call.instead[str(error.vendor_code)] if error else _decode(self.profile, reply, answer)
-        except GatewayError as error:
-            if call.send is not None:
-                call.send.failed(error)
-            self._record(call, clock.monotonic() - started, error)
-            raise
         self._record(call, clock.monotonic() - started, None)
         return result
 
-    async def _exchange(self, call: Call) -> VendorAnswer:
+    async def _exchange(self, call: Call, request: httpx.Request) -> VendorAnswer:
         limit, cut = self._time_limit(call)
-        request = await self._request(call)
         if call.send is not None:
             call.send.open(self.services.clock.monotonic())
         try:

@@ -1,5 +1,7 @@
 """Connections to vendors: where they may lead, how many there are, and who shares them."""
 
+import asyncio
+import math
 import ssl
 from collections import Counter, OrderedDict
 from http.cookiejar import CookieJar, DefaultCookiePolicy
@@ -15,6 +17,30 @@ _OUTWARD_CONNECTIONS = 2
 _OUTWARD_CONNECT_TIMEOUT = 2.0
 
 
+class Slots:
+    """The connections of one pool: whoever has a slot finds one free, and what it may send leaves at once."""
+
+    def __init__(self, connections: int, patience: float) -> None:
+        self._free = asyncio.Semaphore(connections)
+        self._patience = patience
+
+    async def acquire(self, seconds: float = math.inf) -> None:
+        """Wait for a slot, as long as for a connection, and so many seconds at most.
+
+        Raises:
+            httpx.PoolTimeout: none came free.
+        """
+        try:
+            async with asyncio.timeout(min(self._patience, seconds)):
+                await self._free.acquire()
+        except TimeoutError:
+            raise httpx.PoolTimeout("no slot came free") from None
+
+    def release(self) -> None:
+        """Give a slot back."""
+        self._free.release()
+
+
 class HttpPools:
     """One connection pool per vendor and destination, so that a slow host cannot use up another's connections.
 
@@ -28,6 +54,7 @@ class HttpPools:
         self._tls = ssl.create_default_context()
         self._tls.minimum_version = ssl.TLSVersion.TLSv1_2
         self._pools: OrderedDict[tuple[str, str], httpx.AsyncClient] = OrderedDict()
+        self._slots: dict[httpx.AsyncClient, Slots] = {}
         self._holders: Counter[httpx.AsyncClient] = Counter()
 
     def of(self, profile: VendorProfile, base_url: str) -> httpx.AsyncClient:
@@ -41,10 +68,15 @@ class HttpPools:
     def _held(self, place: tuple[str, str], connections: int, connect_timeout: float) -> httpx.AsyncClient:
         key = (place[0], urlsplit(place[1]).netloc)
         if key not in self._pools:
-            self._pools[key] = self._open(connections, connect_timeout)
+            pool = self._pools[key] = self._open(connections, connect_timeout)
+            self._slots[pool] = Slots(connections, connect_timeout)
         self._pools.move_to_end(key)
         self._holders[self._pools[key]] += 1
         return self._pools[key]
+
+    def slots(self, pool: httpx.AsyncClient) -> Slots:
+        """Give the slots of a pool that is held."""
+        return self._slots[pool]
 
     async def release(self, pool: httpx.AsyncClient) -> None:
         """Let go of a pool. Others may hold it, so that it is closed only when it is surplus."""
@@ -62,7 +94,7 @@ class HttpPools:
 
     async def _close(self, pools: list[httpx.AsyncClient]) -> None:
         for pool in pools:
-            del self._holders[pool]
+            del self._holders[pool], self._slots[pool]
             await pool.aclose()
 
     def _open(self, connections: int, connect_timeout: float) -> httpx.AsyncClient:

@@ -1,13 +1,16 @@
-"""A vendor's quota, kept before the vendor has to enforce it: what every process does with its own memory.
+"""A vendor's quota, kept before the vendor has to enforce it: waiting in line, and what one process remembers.
 
 What processes know together is in `app.store.quota`, which falls back on this one's book-keeping.
 """
 
+import asyncio
 import math
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right, insort
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
+
+import structlog
 
 from app.core import deadline, priority
 from app.core.clock import Clock
@@ -18,31 +21,53 @@ PAUSE_SECONDS = 1.0
 """How long nothing is sent after a vendor said "too many" without saying when to come back."""
 LONGEST_PAUSE = 3_600.0
 """Seconds of a vendor's `Retry-After` that are believed: nobody comes back to find a hotel silent for a day."""
+LONGEST_WAIT = 60.0
+"""Seconds that somebody without a deadline waits at most."""
 COMING_BACK = 0.5
 """Seconds that a caller who waited may take to ask again, while nobody in the background slips in."""
+PATIENT_SECONDS = 5.0
+"""After so long the background need not stay behind callers any more: settling lost writes is background, too."""
+USED_UP = "the PMS's quota is used up"
+SILENCE = "the PMS asked for a pause"
+_SAY_EVERY = 60.0
+_SWEEP_EVERY = 60.0
+
+log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
 class QuotaLeft:
-    """A limit of `limit` requests in `window_seconds`, and how many of them remain now."""
+    """A limit of `limit` requests in `window_seconds`, and how many of them could be sent now."""
 
     limit: int
     window_seconds: int
     remaining: int
 
 
+class Slots(Protocol):
+    """What a request needs besides a permission: a free connection, without which the permission would grow stale."""
+
+    async def acquire(self, seconds: float) -> None:
+        """Wait for one, so many seconds at most."""
+
+    def release(self) -> None:
+        """Give it back."""
+
+
 class Quota(Protocol):
     """Permission to send one request with one set of credentials.
 
     `account` tells sets of credentials apart and is no secret itself. Whoever works in the background
-    (`app.core.priority`) may have at most half of a window, and nothing while a caller waits for a turn.
+    (`app.core.priority`) may have at most half of a window, and for five seconds nothing while a caller waits.
     """
 
-    async def take(self, vendor: str, account: str, limits: tuple[RateLimit, ...]) -> None:
-        """Wait for a permission.
+    async def take(
+        self, vendor: str, account: str, limits: tuple[RateLimit, ...], *, slots: Slots | None = None
+    ) -> None:
+        """Wait for a permission, and for one of `slots` to use it at once: that one is the caller's to release.
 
         Raises:
-            VendorThrottled: none comes free within the deadline; nothing was sent.
+            VendorThrottled: none comes free within the deadline, or a minute without one; nothing was sent.
         """
 
     async def close(self, vendor: str, account: str, seconds: float | None) -> None:
@@ -52,96 +77,223 @@ class Quota(Protocol):
         """Give what is left of the tightest limit; None where there is no limit."""
 
 
-class LocalQuota:
-    """Sliding windows in the memory of this process, by the clock that is handed in."""
+@dataclass(slots=True)
+class Line:
+    """Those who wait in one process for one account: only the first asks and sleeps."""
 
-    def __init__(self, clock: Clock) -> None:
-        self._clock = clock
-        self._books: dict[tuple[str, str], Book] = {}
-
-    async def take(self, vendor: str, account: str, limits: tuple[RateLimit, ...]) -> None:
-        """Wait for a permission."""
-        book = self._books.setdefault((vendor, account), Book())
-        background = priority.is_background()
-        while (wait := book.wait(limits, self._clock.monotonic(), background=background)) > 0:
-            patience = deadline.remaining(self._clock.monotonic())
-            if wait > patience:
-                raise used_up(vendor, wait)
-            book.wants(self._clock.monotonic() + wait, background=background)
-            await self._clock.sleep(wait)
-        book.note(limits, self._clock.monotonic(), background=background)
-
-    async def close(self, vendor: str, account: str, seconds: float | None) -> None:
-        """Send nothing for so many seconds."""
-        book = self._books.setdefault((vendor, account), Book())
-        book.close(self._clock.monotonic() + pause(seconds))
-
-    async def left(self, vendor: str, account: str, limits: tuple[RateLimit, ...]) -> QuotaLeft | None:
-        """Give what is left of the tightest limit; None where there is no limit."""
-        book, now = self._books.get((vendor, account), Book()), self._clock.monotonic()
-        return tightest(limits, [limit.requests - book.used(limit, now) for limit in limits])
+    turn: asyncio.Lock = field(default_factory=asyncio.Lock)
+    opens_at: float = -math.inf
+    """When the first hopes to get one."""
+    least: float = -math.inf
+    """Before when it surely gets none."""
 
 
 class Book:
-    """What one process knows of one set of credentials. Moments are its own monotonic seconds, the latest last.
-
-    All windows are asked at once: a permission that was taken from one while another one is still waited for would
-    be of the past when the request leaves.
-    """
+    """What one process knows of one set of credentials. Moments are monotonic seconds, the latest last."""
 
     def __init__(self) -> None:
         self.taken: list[float] = []
         self.background: list[float] = []
-        self.alone: list[float] = []
-        """Those that other processes did not know of when they were taken."""
         self.closed_until = -math.inf
-        self.longest = 0.0
-        """Seconds for which moments are kept."""
+        """By the clock that waits are counted by."""
+        self.lines = (Line(), Line())
+        """Of callers, and of the background."""
+        self._longest = 0.0
+        self._known_until = -math.inf
         self._wanted_until = -math.inf
 
-    def wait(self, limits: tuple[RateLimit, ...], now: float, *, background: bool) -> float:
-        """Give the seconds until one more may be sent, by what this process alone has sent."""
-        waits = [self.gate(now, background=background)]
+    def wait(self, limits: tuple[RateLimit, ...], now: float, *, background: bool, heeds: bool) -> float:
+        """Give the seconds until one more may be sent, of all windows at once, by what this process has sent."""
+        if any(limit.requests <= 0 for limit in limits):
+            return math.inf
+        waits = [self._wanted_until - now if heeds and limits else 0.0, 0.0]
         for limit in limits:
             waits.append(until_room(self.taken, limit.requests, kept_for(limit), now))
             if background:
-                waits.append(until_room(self.background, half(limit.requests), kept_for(limit), now))
+                waits.append(until_room(self.background, max(1, limit.requests // 2), kept_for(limit), now))
         return max(waits)
 
-    def gate(self, now: float, *, background: bool) -> float:
-        """Give the seconds until anything may be sent at all."""
-        return max(0.0, self.closed_until - now, self._wanted_until - now if background else 0.0)
+    def note(self, now: float, *, background: bool) -> None:
+        """Write down that one is sent, if some hotel of this account has a limit."""
+        if (longest := self.longest(now)) == 0:
+            return
+        for moments, counts in ((self.taken, True), (self.background, background)):
+            del moments[: bisect_left(moments, now - longest)]
+            if counts:
+                insort(moments, now)
 
-    def note(self, limits: tuple[RateLimit, ...], now: float, *, background: bool, alone: bool = False) -> float:
-        """Write down that one is sent; gives its moment, which no other has."""
+    def longest(self, now: float) -> float:
+        """Give the seconds for which requests are remembered; 0 where no hotel of this account has a limit."""
+        return self._longest if now < self._known_until else 0.0
+
+    def learn(self, longest: float, now: float) -> None:
+        """Remember requests for so long; a shorter time is believed when the longer one was not named for an hour."""
+        if longest > 0 and longest >= self.longest(now):
+            self._longest, self._known_until = longest, now + max(longest, 3_600.0)
+
+    def wants(self, until: float) -> None:
+        """Remember that a caller waits until then."""
+        self._wanted_until = max(self._wanted_until, until + COMING_BACK)
+
+    def left(self, limit: RateLimit, now: float) -> int:
+        """Count what this process could send now."""
+        return max(0, limit.requests - len(self.taken) + bisect_right(self.taken, now - kept_for(limit)))
+
+    def is_idle(self, now: float, clock_now: float) -> bool:
+        """Tell whether nothing in here says anything any more."""
+        is_past = not self.taken or self.taken[-1] < now - self._longest
+        return is_past and self.closed_until <= clock_now and not any(line.turn.locked() for line in self.lines)
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """How long there is no permission: so many `seconds`, as far as is known; 0: it was given."""
+
+    seconds: float
+    nap: float = 0.0
+    """After so many seconds somebody looks again."""
+    is_hopeful: bool = False
+    """Whether there may be one at any moment, so that it is worth looking until the deadline."""
+    why: str = USED_UP
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One who wants a permission."""
+
+    vendor: str
+    account: str
+    limits: tuple[RateLimit, ...]
+    background: bool
+    book: Book
+    began: float
+
+
+class WaitingQuota:
+    """Waiting in line for permissions; where they come from is the subclass's."""
+
+    def __init__(self, clock: Clock, time: Clock) -> None:
+        """`clock`: what deadlines and gates are counted by. `time`: what windows are."""
+        self._clock, self._time = clock, time
+        self._books: dict[tuple[str, str], Book] = {}
+        self._said: dict[tuple[str, str], float] = {}
+        self._sweep_at = -math.inf
+
+    async def take(
+        self, vendor: str, account: str, limits: tuple[RateLimit, ...], *, slots: Slots | None = None
+    ) -> None:
+        """Wait for a permission, and for one of `slots`, which is the caller's to release."""
+        background, began = priority.is_background(), self._time.monotonic()
+        if limits and slots:  # those who find no connection find so all at once, not one after the other
+            await slots.acquire(self._patience())
+            slots.release()
+        turn = Turn(vendor, account, limits, background, self._book(vendor, account), began)
+        turn.book.learn(max(map(kept_for, limits), default=0.0), began)
         if not limits:
-            return now
-        self.longest = max(self.longest, *map(kept_for, limits))
-        moment = max(now, math.nextafter(self.taken[-1], math.inf)) if self.taken else now
-        for moments, is_one in ((self.taken, True), (self.background, background), (self.alone, alone)):
-            del moments[: bisect_left(moments, now - self.longest)]
-            if is_one:
-                moments.append(moment)
-        return moment
+            await self._until_taken(turn, slots)
+            return
+        line = turn.book.lines[background]
+        await self._stand(turn, line)
+        try:
+            await self._until_taken(turn, slots)
+        finally:
+            line.opens_at = line.least = -math.inf
+            line.turn.release()
 
-    def strike(self, moment: float) -> None:
-        """Take back what was written down and is not sent after all."""
-        for moments in (self.taken, self.background, self.alone):
-            if has(moments, moment):
-                del moments[bisect_left(moments, moment)]
+    async def close(self, vendor: str, account: str, seconds: float | None) -> None:
+        """Send nothing for so many seconds; never fewer than was said before."""
+        silence = pause(seconds)
+        book = self._book(vendor, account)
+        book.closed_until = max(book.closed_until, self._clock.monotonic() + silence)
+        self._say("quota.closed", vendor, seconds=silence)
 
-    def close(self, until: float) -> None:
-        """Let nothing be sent until then; never earlier than was said before."""
-        self.closed_until = max(self.closed_until, until)
+    async def _try(self, turn: Turn) -> Wait:
+        """Take one, without waiting for it."""
+        raise NotImplementedError
 
-    def wants(self, until: float, *, background: bool) -> None:
-        """Remember that somebody waits for a turn until then."""
-        if not background:
-            self._wanted_until = max(self._wanted_until, until + COMING_BACK)
+    async def _stand(self, turn: Turn, line: Line) -> None:
+        """Wait until it is one's turn to ask."""
+        patience = self._patience()
+        try:
+            if line.least - self._time.monotonic() > patience:
+                raise TimeoutError
+            async with asyncio.timeout(patience):
+                await line.turn.acquire()
+        except TimeoutError:
+            raise used_up(turn.vendor, max(0.1, line.opens_at - self._time.monotonic())) from None
 
-    def used(self, limit: RateLimit, now: float) -> int:
-        """Count what this process has sent in a window."""
-        return len(self.taken) - bisect_left(self.taken, now - kept_for(limit))
+    async def _until_taken(self, turn: Turn, slots: Slots | None) -> None:
+        line = turn.book.lines[turn.background]
+        while (wait := await self._try_with(turn, slots)).seconds > 0:
+            least = wait.nap if wait.is_hopeful else wait.seconds
+            if least > self._patience():
+                raise used_up(turn.vendor, wait.seconds, wait.why)
+            if turn.limits:
+                now = self._time.monotonic()
+                line.opens_at, line.least = now + wait.seconds, now + least
+                if not turn.background:
+                    turn.book.wants(now + wait.nap)
+            is_closed = turn.book.closed_until > self._clock.monotonic()
+            await (self._clock if is_closed else self._time).sleep(wait.nap)
+
+    async def _try_with(self, turn: Turn, slots: Slots | None) -> Wait:
+        """Take one if there is a slot to use it with; without a permission the slot is given back."""
+        silence = turn.book.closed_until - self._clock.monotonic()
+        if silence > 0:
+            return Wait(silence, silence, why=SILENCE)
+        if slots is None:
+            return await self._try(turn)
+        await slots.acquire(self._patience())
+        wait = None
+        try:
+            wait = await self._try(turn)
+        finally:
+            if wait is None or wait.seconds > 0:
+                slots.release()
+        return wait
+
+    def _patience(self) -> float:
+        left = deadline.remaining(self._clock.monotonic())
+        return left if math.isfinite(left) else LONGEST_WAIT
+
+    def _heeds(self, turn: Turn) -> bool:
+        """Tell whether this one stays behind the callers that wait."""
+        return turn.background and self._time.monotonic() - turn.began <= PATIENT_SECONDS
+
+    def _book(self, vendor: str, account: str) -> Book:
+        now = self._time.monotonic()
+        if now >= self._sweep_at:
+            self._sweep_at = now + _SWEEP_EVERY
+            idle = [one for one, book in self._books.items() if book.is_idle(now, self._clock.monotonic())]
+            for one in idle:
+                del self._books[one]
+        return self._books.setdefault((vendor, account), Book())
+
+    def _say(self, event: str, vendor: str, **facts: float) -> None:
+        """Write a log line, once a minute at most."""
+        now = self._time.monotonic()
+        if now >= self._said.get((event, vendor), -math.inf) + _SAY_EVERY:
+            self._said[event, vendor] = now
+            log.warning(event, vendor=vendor, **facts)
+
+
+class LocalQuota(WaitingQuota):
+    """Sliding windows in the memory of this process, by the clock that is handed in."""
+
+    def __init__(self, clock: Clock) -> None:
+        super().__init__(clock, clock)
+
+    async def left(self, vendor: str, account: str, limits: tuple[RateLimit, ...]) -> QuotaLeft | None:
+        """Give what is left of the tightest limit; None where there is no limit."""
+        book, now = self._books.get((vendor, account), Book()), self._clock.monotonic()
+        return tightest(limits, [book.left(limit, now) if book.closed_until <= now else 0 for limit in limits])
+
+    async def _try(self, turn: Turn) -> Wait:
+        now = self._clock.monotonic()
+        wait = turn.book.wait(turn.limits, now, background=turn.background, heeds=self._heeds(turn))
+        if wait <= 0:
+            turn.book.note(now, background=turn.background)
+        return Wait(wait, wait)
 
 
 def kept_for(limit: RateLimit) -> float:
@@ -154,15 +306,8 @@ def kept_for(limit: RateLimit) -> float:
 
 
 def until_room(moments: Sequence[float], requests: int, seconds: float, now: float) -> float:
-    """Give the seconds until a window has room for one more; for ever where nothing is allowed."""
-    if requests <= 0:
-        return math.inf
+    """Give the seconds until a window has room for one more."""
     return max(0.0, moments[-requests] + seconds - now) if len(moments) >= requests else 0.0
-
-
-def half(requests: int) -> int:
-    """Give what is for the background: half, but never nothing."""
-    return max(1, requests // 2)
 
 
 def pause(seconds: float | None) -> float:
@@ -170,21 +315,12 @@ def pause(seconds: float | None) -> float:
     return PAUSE_SECONDS if seconds is None else min(seconds, LONGEST_PAUSE)
 
 
-def has(moments: Sequence[float], moment: float) -> bool:
-    """Tell whether a moment is among sorted ones."""
-    place = bisect_left(moments, moment)
-    return place < len(moments) and moments[place] == moment
-
-
 def tightest(limits: tuple[RateLimit, ...], remaining: Sequence[int]) -> QuotaLeft | None:
     """Give the limit of which the least remains."""
-    left = [
-        QuotaLeft(limit.requests, limit.window_seconds, max(0, count))
-        for limit, count in zip(limits, remaining, strict=True)
-    ]
+    left = [QuotaLeft(one.requests, one.window_seconds, count) for one, count in zip(limits, remaining, strict=True)]
     return min(left, key=lambda one: one.remaining, default=None)
 
 
-def used_up(vendor: str, wait: float, why: str = "the PMS's quota is used up") -> VendorThrottled:
+def used_up(vendor: str, wait: float, why: str = USED_UP) -> VendorThrottled:
     """Make the refusal of a request that was not sent."""
     return VendorThrottled(why, vendor=vendor, retry_after=wait if math.isfinite(wait) else None)

@@ -215,6 +215,10 @@ class StorageUnavailable(RequestRejected):
     retryable = True
 
 
+class GatewayFailed(GatewayError):
+    """A fault of ours, which the log tells more of."""
+
+
 class VendorError(GatewayError):
     """Something that has to do with the vendor."""
 

@@ -226,12 +226,17 @@ class Attempts:
             result = Result(
                 status=OperationStatus.QUEUED,
                 error=told,
-                next_in=min(self._waits.until_replay(record.replays + 1), max(left, timedelta())),
+                next_in=min(self._pause(record.replays + 1, error), max(left, timedelta())),
                 expires_in=None if record.expires_at else left,
             )
         # Where Postgres is away it is written as soon as it is back: 202 is told, so that it may not be dropped.
         await self._recorder.note_failure(operation, result, Ending(result.status.value, letter))
         return await self._told_later(operation)
+
+    def _pause(self, attempts: int, error: GatewayError) -> timedelta:
+        """Give when to try again: not before the vendor wants to hear of us."""
+        own = self._waits.until_replay(attempts)
+        return own if error.retry_after is None else max(own, self._waits.of_vendor(error.retry_after))
 
     def _life_in_queue(self, hotel: Hotel, write: Write[T]) -> timedelta:
         """Give how long a write may wait: what was promised at a price not long, and never past its own day."""

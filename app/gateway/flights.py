@@ -7,7 +7,7 @@ was kept, and one of them takes over where a holder is gone.
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Generic, TypeVar
 
@@ -15,13 +15,15 @@ from app.core import setback
 from app.core.breaker import CircuitOpen, DeadlineCut, NoFreeConnection
 from app.domain.errors import DeadlineExceeded, GatewayError, VendorError
 from app.domain.model import type_adapter
-from app.store.cache import CachedCopy, CacheKey, Lookup
-from app.store.leases import Leases, Question
+from app.store.cache import Cache, CachedCopy, CacheKey, Lookup
+from app.store.leases import Lease, Leases, Question
 
 T = TypeVar("T")
 
 FIRST_PAUSE, LAST_PAUSE = 0.02, 0.1
 """Seconds between two looks for what another process brings."""
+PART_SECONDS = 5.0
+"""How long an answer is fresh at most in which our own part is missing: the PMS is not asked for each caller."""
 WAIT_SECONDS = 30.0
 """How long a process waits for others before it gives up."""
 
@@ -43,6 +45,8 @@ class Brought(Generic[T]):
 
     value: T
     fetched: Fetched
+    is_whole: bool = True
+    """False where our own part of it is missing; it is fresh for a moment only then."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,6 +61,8 @@ class Trip(Generic[T]):
     """Seconds for which the answer is fresh; with 0 it is kept nowhere, and coalesced in this process alone."""
     forced: bool
     """Whether only an answer will do that is asked for from now on."""
+    background: bool
+    """Whether nobody waits for the answer."""
     ask: Callable[[], Awaitable[Brought[T]]]
     keep: Callable[[Brought[T]], Awaitable[None]]
     """Writes the answer through to the store."""
@@ -76,6 +82,8 @@ class Flight(Generic[T]):
     trip: Trip[T]
     landed: asyncio.Task[Brought[T]]
     setback: asyncio.Future[GatewayError]
+    answered: asyncio.Future[Brought[T]]
+    """The answer itself, a moment before it is kept."""
 
 
 @dataclass(slots=True)
@@ -90,8 +98,9 @@ class _Airport:
 class Flights:
     """The flights of this process."""
 
-    def __init__(self, leases: Leases) -> None:
+    def __init__(self, leases: Leases, cache: Cache) -> None:
         self._leases = leases
+        self._cache = cache
         self._airports: dict[str, _Airport] = {}
 
     def find(self, trip: Trip[T]) -> Flight[T] | None:
@@ -102,7 +111,9 @@ class Flights:
         if trip.forced:
             return airport.waiting
         newest = airport.newest
-        return None if newest is None or trip.lookup.after(newest.trip.lookup) else newest
+        if newest is None or trip.lookup.after(newest.trip.lookup):
+            return None
+        return None if newest.trip.background and not trip.background else newest  # people do not wait behind it
 
     def start(self, trip: Trip[T]) -> Flight[T]:
         """Let a trip begin: at once, or, when forced, behind the forced one that is in the air.
@@ -111,8 +122,11 @@ class Flights:
         """
         airport = self._airports.setdefault(trip.key.entry, _Airport())
         before = airport.newest.landed if trip.forced and airport.newest and airport.newest.trip.forced else None
-        told: asyncio.Future[GatewayError] = asyncio.get_running_loop().create_future()
-        flight = Flight(trip, asyncio.create_task(self._fly(trip, told, before)), told)
+        loop = asyncio.get_running_loop()
+        told: asyncio.Future[GatewayError] = loop.create_future()
+        answered: asyncio.Future[Brought[T]] = loop.create_future()
+        asking = replace(trip, ask=lambda: _noted(trip.ask, answered))
+        flight = Flight(trip, loop.create_task(self._fly(asking, told, before)), told, answered)
         if before is None:
             airport.newest = flight
         else:
@@ -154,8 +168,7 @@ class Flights:
                 return await self._bring(trip)
             question = Question(trip.key, trip.lookup.tokens)
             if trip.forced:
-                token = await self._leases.take(question)
-                return await self._bring_under(question, token, trip)
+                return await self._bring_under(question, await self._leases.take(question), trip)
             return await self._bring_or_wait(question, trip)
 
     async def _bring_or_wait(self, question: Question, trip: Trip[T]) -> Brought[T]:
@@ -170,40 +183,47 @@ class Flights:
             return Brought(value, Fetched(None, found.as_of))
         return await self._bring_under(question, found, trip)
 
-    async def _turn(self, question: Question, trip: Trip[T]) -> bytes | CachedCopy | None:
+    async def _turn(self, question: Question, trip: Trip[T]) -> Lease | CachedCopy | None:
         """Wait for our turn: gives the lease, or what another process brought; None where Redis cannot be asked.
 
         Raises:
             VendorError: another process was told so by the vendor a moment ago.
         """
-        pause = FIRST_PAUSE
+        pause, kept = FIRST_PAUSE, None
         while (turn := await self._leases.claim(question)) is not None:
             if turn.failure is not None:
                 raise turn.failure
-            if turn.token is not None and turn.copy is not None and trip.is_answered_by(turn.copy):
-                await self._leases.let_go(question, turn.token)
-                return turn.copy
-            if turn.token is not None:
-                return turn.token
+            copy = turn.copy if turn.lease is not None or kept in {None, turn.kept} else await self._kept(question)
+            if copy is not None and trip.is_answered_by(copy):
+                if turn.lease is not None:
+                    await self._leases.let_go(question, turn.lease)
+                return copy
+            if turn.lease is not None:
+                return turn.lease
+            kept = turn.kept
             await asyncio.sleep(pause)  # by the machine's clock, as the leases of Redis
             pause = min(pause * 1.5, LAST_PAUSE)
         return None
 
-    async def _bring_under(self, question: Question, token: bytes | None, trip: Trip[T]) -> Brought[T]:
-        """Ask the PMS and keep the answer in the cache, as long as the lease is ours."""
-        if token is None:
+    async def _kept(self, question: Question) -> CachedCopy | None:
+        return (await self._cache.look_up(question.key)).copy
+
+    async def _bring_under(self, question: Question, lease: Lease | None, trip: Trip[T]) -> Brought[T]:
+        """Ask the PMS and keep the answer in the cache."""
+        if lease is None:
             return await self._bring(trip)
         try:
-            async with self._leases.renewed(question, token):
+            async with self._leases.renewed(question, lease):
                 brought = await trip.ask()
         except VendorError as error:
-            await self._leases.let_go(question, token, None if isinstance(error, _OUR_OWN) else error)
+            await self._leases.let_go(question, lease, None if isinstance(error, _OUR_OWN) else error)
             raise
         except BaseException:
-            await self._leases.let_go(question, token)
+            await self._leases.let_go(question, lease)
             raise
         payload = type_adapter(trip.kind).dump_json(brought.value)
-        await self._leases.land(question, token, payload, as_of=brought.fetched.as_of, ttl=trip.ttl)
+        ttl = trip.ttl if brought.is_whole else min(trip.ttl, PART_SECONDS)
+        await self._leases.land(question, lease, payload, as_of=brought.fetched.as_of, ttl=ttl)
         await trip.keep(brought)
         return brought
 
@@ -212,3 +232,9 @@ class Flights:
         brought = await trip.ask()
         await trip.keep(brought)
         return brought
+
+
+async def _noted(ask: Callable[[], Awaitable[Brought[T]]], answered: "asyncio.Future[Brought[T]]") -> Brought[T]:
+    brought = await ask()
+    answered.set_result(brought)
+    return brought

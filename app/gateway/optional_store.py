@@ -41,6 +41,7 @@ class OptionalStore:
         self._away_until = float("-inf")
         self._no_numbers_until = float("-inf")
         self._missed = False
+        self._doubted_at = float("-inf")
         self._in_doubt_since: float | None = None
         """When somebody in a hurry began to wait in vain, by the event loop; nobody had an answer since."""
 
@@ -92,8 +93,10 @@ class OptionalStore:
 
     def _note_miss(self, seconds: float, began: float) -> None:
         """Leave the database alone for a moment; those in a hurry speak for all only together."""
-        if self._in_doubt_since is None:
+        now = asyncio.get_running_loop().time()
+        if self._in_doubt_since is None or now - self._doubted_at > _PAUSE_SECONDS:
             self._in_doubt_since = began
-        waited = asyncio.get_running_loop().time() - self._in_doubt_since
+        self._doubted_at = now
+        waited = now - self._in_doubt_since
         if seconds >= SPARE_SECONDS or waited >= SPARE_SECONDS:
             self._missed, self._away_until = True, self._clock.monotonic() + _PAUSE_SECONDS

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any, Generic, Literal, TypeVar
 
 import structlog
+from pydantic import ValidationError
 
 from app.core import deadline, priority
 from app.core.adapter import PMSAdapter
@@ -18,6 +19,7 @@ from app.domain.errors import (
     CapabilityNotSupported,
     DeadlineExceeded,
     GatewayError,
+    GatewayFailed,
     StorageUnavailable,
     VendorContractBroken,
 )
@@ -41,7 +43,7 @@ STORE_SECONDS = 1.0
 SECOND_LOOK_SECONDS = 0.1
 """Seconds in which the store may give a newer copy than the cache's, before that one is served."""
 LAST_SECONDS = 0.05
-"""Seconds in which the store may still give a copy when the caller's time is up."""
+"""Seconds of the caller's time that are kept for finding and telling what we hold."""
 KEEP_SECONDS = 3.0
 """Seconds that it takes at most to write an answer through; the caller waits for a part of them, out of courtesy."""
 
@@ -120,14 +122,24 @@ class Patience:
 
     until: float
     fresh: bool = False
+    began: float = float("inf")
+    """When the caller began to wait, where that was before the read began: one that is made of several has one time."""
+
+    def at_most(self, seconds: float, now: float) -> "Patience":
+        """Give the patience for a part of the whole that the rest can do without."""
+        return replace(self, until=min(self.until, now + seconds))
+
+    def keeping(self, seconds: float, now: float) -> "Patience":
+        """Give the patience for a part of the whole that leaves so many seconds, or half of what is left, for more."""
+        return replace(self, until=self.until - min(seconds, self.left(now) / 2))
 
     def left(self, now: float) -> float:
         """Give the seconds that are left at `now` (monotonic)."""
         return max(0.0, self.until - now)
 
     def for_the_store(self, now: float) -> float:
-        """Give the seconds for a last look into our own store; a moment, where the caller's time is up."""
-        return min(STORE_SECONDS, max(LAST_SECONDS, self.left(now)))
+        """Give the seconds for a last look into our own store."""
+        return min(STORE_SECONDS, self.left(now))
 
 
 class Reads:
@@ -174,22 +186,22 @@ class Reads:
             GatewayError: there is no answer that may be given.
         """
         self.require(registration, read.capability)
-        began = self._clock.monotonic()
+        began = min(patience.began, self._clock.monotonic())
         key = self._key(registration, read)
         lookup = await self._look_up(read, key, patience)
-        trip = self._trip(registration, read, key, lookup, patience)
-        if lookup.copy and lookup.copy.fresh and not patience.fresh:
+        cached = self._opened(read, lookup.copy)
+        if cached is not None and not cached.stale and not patience.fresh:
             metrics.CACHE_HITS.labels(read.capability).inc()
-            self._refresh_if_hot(registration, read, trip)
-            return self._cached(read, lookup.copy, stale=False)
+            self._refresh_if_hot(registration, read, key, lookup, patience)
+            return cached
         metrics.CACHE_MISSES.labels(read.capability).inc()
-        flight = self._join(registration, read, trip)
+        flight = self._join(read, self._trip(registration, read, key, lookup, patience))
         try:
-            brought = await self._wait(flight, read, lookup.copy, patience, began)
+            brought = await self._wait(flight, read, cached, patience, began)
         except GatewayError as error:
-            return await self._instead(registration, read, lookup.copy, patience, error)
+            return await self._instead(registration, read, cached, patience, error)
         if brought is None:  # the first attempt failed: nobody waits for the next who can be told something now
-            return await self._meanwhile(registration, read, flight, lookup.copy, patience)
+            return await self._meanwhile(registration, read, flight, cached, patience)
         return Answer(brought.value, "pms", brought.fetched.as_of)
 
     async def aclose(self) -> None:
@@ -213,7 +225,14 @@ class Reads:
         return spare(patience.left(self._clock.monotonic()))
 
     def _trip(
-        self, registration: Registration, read: Read[T], key: CacheKey, lookup: Lookup, patience: Patience
+        self,
+        registration: Registration,
+        read: Read[T],
+        key: CacheKey,
+        lookup: Lookup,
+        patience: Patience,
+        *,
+        background: bool = False,
     ) -> Trip[T]:
         seconds = self._spare(patience)
         return Trip(
@@ -222,39 +241,39 @@ class Reads:
             kind=read.kind,
             ttl=read.ttl,
             forced=patience.fresh,
+            background=background,
             ask=lambda: self._ask(registration, read, seconds),
             keep=lambda brought: self._start_to_keep(read, brought, seconds),
         )
 
-    def _join(self, registration: Registration, read: Read[T], trip: Trip[T]) -> Flight[T]:
+    def _join(self, read: Read[T], trip: Trip[T]) -> Flight[T]:
         flight = self._flights.find(trip)
         if flight is None:
-            return self._start(registration, read, trip)
+            return self._flights.start(trip)
         metrics.COALESCED_READS.labels(read.capability).inc()
         return flight
 
-    def _start(self, registration: Registration, read: Read[T], trip: Trip[T]) -> Flight[T]:
-        with context.about(operation=read.capability, hotel_id=registration.hotel.id):
-            return self._flights.start(trip)
-
-    def _refresh_if_hot(self, registration: Registration, read: Read[T], trip: Trip[T]) -> None:
-        copy, ahead = trip.lookup.copy, self._refresh_ahead
-        if copy is None or ahead is None or not ahead.is_due(trip.key.entry, copy.spent):
+    def _refresh_if_hot(
+        self, registration: Registration, read: Read[T], key: CacheKey, lookup: Lookup, patience: Patience
+    ) -> None:
+        copy, ahead = lookup.copy, self._refresh_ahead
+        if copy is None or ahead is None or not ahead.is_due(key.entry, copy.spent):
             return
-        if self._flights.find(trip) is None:
-            with priority.background():
-                self._start(registration, read, trip)
+        with priority.background():
+            trip = self._trip(registration, read, key, lookup, patience, background=True)
+            if self._flights.find(trip) is None:
+                self._flights.start(trip)
 
     async def _wait(
-        self, flight: Flight[T], read: Read[T], copy: CachedCopy | None, patience: Patience, began: float
+        self, flight: Flight[T], read: Read[T], cached: Answer[T] | None, patience: Patience, began: float
     ) -> Brought[T] | None:
         """Wait for a flight; None when its first attempt has failed and there may be something better than waiting."""
         now = self._clock.monotonic()
         left = patience.left(now)
-        may_hold = copy is not None or read.held is not None
+        may_hold = cached is not None or read.held is not None
         if may_hold:
             left -= min(LAST_SECONDS, left / 2)  # in which what we hold is found and told
-        if copy is not None and not patience.fresh:
+        if cached is not None and not patience.fresh:
             left = min(left, max(0.0, began + STALE_AFTER - now))
         events: set[asyncio.Future[Any]] = {flight.landed}
         if may_hold and not patience.fresh:
@@ -262,26 +281,37 @@ class Reads:
         await asyncio.wait(events, timeout=left, return_when=asyncio.FIRST_COMPLETED)
         if flight.landed.done():
             return flight.landed.result()
+        if flight.answered.done():  # and is only being kept
+            return flight.answered.result()
         if flight.setback in events and flight.setback.done():
             return None
         raise DeadlineExceeded("the PMS did not answer in time")
 
     async def _ask(self, registration: Registration, read: Read[T], seconds: float) -> Brought[T]:
         """Ask the PMS; `seconds` are for each thing on the way that the answer can do without."""
-        fetched = Fetched(await self.store.read_no(seconds), self._clock.now())
+        with context.about(operation=read.capability, hotel_id=registration.hotel.id):
+            fetched = Fetched(await self.store.read_no(seconds), self._clock.now())
+            try:
+                value = await self._ask_the_pms(registration, read)
+            except GatewayError:
+                raise
+            except Exception as error:  # a fault of ours is no reason to keep back what we hold
+                log.exception("read.failed")
+                raise GatewayFailed("the gateway failed while it read from the PMS") from error
+            joined = await self._joined(read.join, value, seconds)
+        return Brought(value, fetched, is_whole=False) if joined is None else Brought(joined, fetched)
+
+    async def _joined(self, join: Join[T] | None, value: T, seconds: float) -> T | None:
+        """Add what only our store knows; None where it does not say."""
+        return value if join is None else await self.store.ask(seconds, lambda work: join(work, value))
+
+    async def _ask_the_pms(self, registration: Registration, read: Read[T]) -> T:
         async with self._connectors.lease(registration) as connector:
             with (
                 contract_kept(registration.hotel.vendor),
                 deadline.until(self._clock.monotonic() + connector.profile.read_budget),
             ):
-                value = await read.ask(connector)
-        if read.join is not None:
-            value = await self._joined(read.join, value, seconds)
-        return Brought(value, fetched)
-
-    async def _joined(self, join: Join[T], value: T, seconds: float) -> T:
-        joined = await self.store.ask(seconds, lambda work: join(work, value))
-        return value if joined is None else joined
+                return await read.ask(connector)
 
     async def _start_to_keep(self, read: Read[T], brought: Brought[T], seconds: float) -> None:
         """Write an answer through; who waits for it is kept for `seconds` at most, and not at all by an error."""
@@ -307,10 +337,10 @@ class Reads:
             log.exception("read.not_kept")
 
     async def _meanwhile(
-        self, registration: Registration, read: Read[T], flight: Flight[T], copy: CachedCopy | None, patience: Patience
+        self, registration: Registration, read: Read[T], flight: Flight[T], cached: Answer[T] | None, patience: Patience
     ) -> Answer[T]:
         """Serve what we hold after a first failed attempt; wait for the next where we hold nothing."""
-        answer = await self._held(registration, read, copy, patience, flight.setback.result())
+        answer = await self._held(registration, read, cached, patience, flight.setback.result())
         if answer is not None:
             return answer
         await asyncio.wait({flight.landed}, timeout=patience.left(self._clock.monotonic()))
@@ -323,12 +353,12 @@ class Reads:
         self,
         registration: Registration,
         read: Read[T],
-        copy: CachedCopy | None,
+        cached: Answer[T] | None,
         patience: Patience,
         error: GatewayError,
     ) -> Answer[T]:
         """Serve what we hold where the PMS could not be asked; raise where it said no, or we hold nothing."""
-        answer = await self._held(registration, read, copy, patience, error) if may_be_stale(error) else None
+        answer = await self._held(registration, read, cached, patience, error) if may_be_stale(error) else None
         if answer is None:
             raise error
         return answer
@@ -337,17 +367,17 @@ class Reads:
         self,
         registration: Registration,
         read: Read[T],
-        copy: CachedCopy | None,
+        cached: Answer[T] | None,
         patience: Patience,
         error: GatewayError,
     ) -> Answer[T] | None:
         """Give the newest that we hold, of the cache's copy and the store's."""
         seconds = patience.for_the_store(self._clock.monotonic())
-        if copy is not None:
+        if cached is not None:
             seconds = min(seconds, SECOND_LOOK_SECONDS)
         held = await self.store.ask(seconds, read.held) if read.held else None
-        if copy is not None and (held is None or copy.as_of >= held.as_of):
-            answer = self._cached(read, copy, stale=True)
+        if cached is not None and (held is None or _is_newest(cached, held)):
+            answer = replace(cached, stale=True)
         elif held is not None:
             answer = Answer(held.value, "store", held.as_of, stale=True, complete=held.complete)
         else:
@@ -356,13 +386,24 @@ class Reads:
         log.warning("read.stale", capability=read.capability, hotel_id=registration.hotel.id, code=error.code)
         return answer
 
-    def _cached(self, read: Read[T], copy: CachedCopy, *, stale: bool) -> Answer[T]:
-        value: T = type_adapter(read.kind).validate_json(copy.payload)
-        return Answer(value, "cache", copy.as_of, stale=stale)
+    def _opened(self, read: Read[T], copy: CachedCopy | None) -> Answer[T] | None:
+        """Read what is kept; nothing where it is not of the form that this version knows."""
+        if copy is None:
+            return None
+        try:
+            value: T = type_adapter(read.kind).validate_json(copy.payload)
+        except ValidationError:
+            return None
+        return Answer(value, "cache", copy.as_of, stale=not copy.fresh)
+
+
+def _is_newest(cached: Answer[T], held: Held[T]) -> bool:
+    """Tell whether the store has nothing newer; of the same reading it has what was written since, too."""
+    return cached.as_of > held.as_of or (cached.as_of == held.as_of and cached.data == held.value)
 
 
 def may_be_stale(error: GatewayError) -> bool:
     """Tell whether an error means that the PMS could not be asked, rather than that it said no."""
-    return isinstance(error, DeadlineExceeded | VendorContractBroken) or (
+    return isinstance(error, DeadlineExceeded | VendorContractBroken | GatewayFailed) or (
         error.retryable and not isinstance(error, StorageUnavailable)
     )

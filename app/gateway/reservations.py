@@ -24,7 +24,7 @@ from app.domain.inventory import RateQuote
 from app.domain.reservation import ARRIVING, DEPARTING, STAYING, Reservation, ReservationPatch, ReservationQuery
 from app.gateway import invalidation
 from app.gateway.flights import Fetched
-from app.gateway.reads import Answer, Held, Patience, Read, Reads, may_be_stale
+from app.gateway.reads import LAST_SECONDS, STALE_AFTER, Answer, Held, Patience, Read, Reads, may_be_stale
 from app.store.database import UnitOfWork
 from app.store.passes import FullPass
 
@@ -91,7 +91,8 @@ class Reservations:
             return unescape_ref(named)
         number = named.removeprefix(CONFIRMATION_PREFIX)
         try:
-            found = await self.search(registration, ReservationQuery(confirmation_number=number), patience)
+            kept_back = patience.keeping(LAST_SECONDS, self._clock.monotonic())
+            found = await self.search(registration, ReservationQuery(confirmation_number=number), kept_back)
         except GatewayError as error:
             can_help = may_be_stale(error)
             stored = await self._stored_under(registration.hotel, number, patience) if can_help else None
@@ -154,6 +155,7 @@ class Reservations:
             kind=RateQuote,
             ask=ask,
             params=[ref, patch.model_dump(mode="json", exclude_unset=True)],
+            resources=(invalidation.RESERVATIONS,),
         )
         return await self._reads.answer(registration, read, patience)
 
@@ -169,7 +171,8 @@ class Reservations:
                 ttl=LIST_TTL,
             )
             try:
-                answer = await self._reads.answer(registration, read, patience)
+                part = patience.at_most(STALE_AFTER, self._clock.monotonic())
+                answer = await self._reads.answer(registration, read, part)
             except GatewayError as error:
                 log.info("business_date.unknown", hotel_id=hotel.id, code=error.code)
             else:

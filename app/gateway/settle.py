@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import structlog
 
+from app.core import deadline
 from app.core.adapter import PMSAdapter
 from app.core.clock import Clock
 from app.core.connectors import ConnectorCache, Registration
@@ -154,7 +155,8 @@ class Settling:
         if taken.now - sent < self._waits.of_vendor(profile.settle_after):
             return False
         try:
-            newest = await connector.find_newest_record()
+            with deadline.until(operation.not_after):
+                newest = await connector.find_newest_record()
         except GatewayError:
             return False
         return newest is not None and newest > sent + timedelta(seconds=self._waits.clock_skew)

@@ -27,6 +27,10 @@ STALE_SECONDS = 86_400
 """How long a copy is kept for when the PMS is away."""
 _GENERATION_SECONDS = 2 * STALE_SECONDS
 _MOVES_REMEMBERED = 10_000
+_AT_ONCE = 1_000
+"""How many generations are moved by one command."""
+_TICKET_LENGTH = 20
+"""An entry begins with when its answer was asked for, by Redis's time in microseconds; only newer ones replace it."""
 WHOLE_HOTEL = "hotel"
 """The generation that every entry of a hotel depends on; moving it is the manual refresh."""
 
@@ -69,9 +73,8 @@ class Lookup:
     """The number of this process's last move of these generations: it tells before from after without tokens."""
 
     def after(self, other: "Lookup") -> bool:
-        """Tell whether a write moved the generations since `other`, as far as that is known."""
-        known = self.tokens is not None and other.tokens is not None
-        return self.last_move != other.last_move or (known and self.tokens != other.tokens)
+        """Tell whether a write may have moved the generations since `other`, as far as Redis or this process knows."""
+        return self.last_move != other.last_move or (self.tokens is not None and self.tokens != other.tokens)
 
 
 class Cache:
@@ -120,7 +123,7 @@ class Cache:
         if sealed is None:
             return None
         try:
-            head, _, payload = self._keyring.decrypt(sealed, bound_to=key.entry).partition(b"\n")
+            head, _, payload = self._keyring.decrypt(sealed[_TICKET_LENGTH:], bound_to=key.entry).partition(b"\n")
             fields: dict[str, Any] = orjson.loads(head)
             as_of = datetime.fromtimestamp(fields["as_of"], UTC)
             valid = tokens is not None and [token.hex() for token in tokens] == fields["generations"]
@@ -151,8 +154,10 @@ class Cache:
             await self._move(overdue, seconds)
 
     async def _make_up(self) -> None:
-        if self._unconfirmed:
-            await self._move(tuple(self._unconfirmed), PATIENCE_SECONDS)
+        """Move all again that was moved of late: Redis may have come back with an older memory."""
+        names = tuple(self._unconfirmed.keys() | self._moved.keys())
+        for begin in range(0, len(names), _AT_ONCE):
+            await self._move(names[begin : begin + _AT_ONCE], PATIENCE_SECONDS)
 
     async def _move(self, names: Sequence[str], seconds: float) -> None:
         number, confirmed = self._note_move(names), False
@@ -188,7 +193,8 @@ class Cache:
         if making is None:  # all who find the same missing share one making
             making = self._making[names] = asyncio.create_task(self._make(names))
             making.add_done_callback(lambda _: self._making.pop(names))
-        done, _ = await asyncio.wait({making}, timeout=seconds)
+        hurry = seconds if seconds < PATIENCE_SECONDS else None
+        done, _ = await asyncio.wait({making}, timeout=hurry)
         return making.result() if done else None
 
     async def _make(self, names: Sequence[str]) -> tuple[bytes, ...] | None:

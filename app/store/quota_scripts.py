@@ -1,190 +1,165 @@
 """What the shared quota has Redis do, each as one: counted there, by Redis's own time, in milliseconds.
 
-Of each set of credentials there are a log of all requests and one of the background's (sorted sets: who and which
-one, by moment), and a hash of `closed` (until when the vendor wants nothing), `closer` (who was told so), `wanted`
-(until when a caller waits) and `longest` (for how long the logs are kept). Besides, for all of them: who has told its
-takes (`present`), and the epoch, whose loss tells that the logs are lost.
+Of each set of credentials there are a log of all requests and one of the background's (sorted sets: which one, by
+moment), and a hash: `closed` (until when the vendor wants nothing) and `closer` (who was told so), `wanted` (until when
+a caller waits), `longest` (for how long the logs are kept) and `known` (until when that is believed), `logged` (until
+when there must be a log) and `at` (when this was written). For all of them there is `quota:birth`: since when Redis
+remembers. Everything expires, and what is not as it should be is thrown away by whoever finds it.
 """
 
 from dataclasses import dataclass
 
-_SHARED = """
+_PRELUDE = """
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local taken, background, state, birth = unpack(KEYS)
+local who, processes = ARGV[1], tonumber(ARGV[2])
+local HOUR, WEEK, SOON = 3600000, 604800000, 1000
 
 local function keep(key, milliseconds)
   if redis.call('PTTL', key) < milliseconds then redis.call('PEXPIRE', key, milliseconds) end
 end
 
-local function field(key, name)
-  return tonumber(redis.call('HGET', key, name) or 0)
+local function field(name)
+  return tonumber(redis.call('HGET', state, name) or '') or 0
 end
 
-local function close(key, milliseconds, who)
-  if now + milliseconds <= field(key, 'closed') then return end
-  redis.call('HSET', key, 'closed', now + milliseconds, 'closer', who)
-  keep(key, tonumber(milliseconds))
+local function write(...)
+  redis.call('HSET', state, 'at', now, ...)
+  keep(state, math.max(HOUR, field('known') - now))
+end
+
+local is_lost = false
+for key, kind in pairs({[taken] = 'zset', [background] = 'zset', [state] = 'hash', [birth] = 'string'}) do
+  local found = redis.call('TYPE', key).ok
+  if found ~= kind and found ~= 'none' then
+    redis.call('DEL', key)
+    is_lost = true
+  end
+end
+for _, key in ipairs({taken, background}) do -- of the future: Redis's clock went back
+  if redis.call('ZREMRANGEBYSCORE', key, now + SOON, '+inf') > 0 then is_lost = true end
+end
+if field('at') > now + SOON then redis.call('DEL', state) end
+if field('logged') > now and redis.call('EXISTS', taken) == 0 then
+  redis.call('HDEL', state, 'logged')
+  is_lost = true
+end
+
+local begun = tonumber(redis.call('GET', birth) or '')
+if is_lost or not begun or begun > now + SOON then begun = now end
+redis.call('SET', birth, begun, 'PX', WEEK) -- a Redis that takes nothing in refuses here
+
+local function forget_all()
+  begun = now
+  redis.call('SET', birth, begun, 'PX', WEEK)
+end
+
+local longest = field('known') > now and field('longest') or 0
+local is_ours = redis.call('HGET', state, 'closer') == who -- the closer keeps to it by its own clock
+local closed = is_ours and 0 or math.min(HOUR, math.max(0, field('closed') - now))
+local others_tell = processes > 1 and now < begun + 1000
+
+local function lengthen(kept)
+  if kept < longest then return end
+  longest = kept
+  write('longest', longest, 'known', now + math.max(longest, HOUR))
 end
 """
+"""`others_tell`: Redis remembers nothing yet, and not all may have told it what they sent."""
 
-_ROOM = """
+TAKE = (
+    _PRELUDE
+    + """
+local member, newest, behind, waits, patience, grace = unpack(ARGV, 3, 8)
+local is_limited = #ARGV > 8
+if is_limited and newest ~= '' and not redis.call('ZSCORE', taken, newest) then
+  forget_all()
+  return {-1, 0, 0}
+end
+
 local function until_room(key, requests, kept)
   if requests <= 0 then return kept end
   local nth = redis.call('ZREVRANGE', key, requests - 1, requests - 1, 'WITHSCORES')
-  return nth[2] and math.max(0, nth[2] + kept - now) or 0
+  return nth[2] and math.min(kept, math.max(0, nth[2] + kept - now)) or 0
 end
 
--- What all present may send: the rest is set aside for those who may be sending on their own.
-local function open_to_all(requests, share, reserve, absent, present)
-  return requests - absent * share - present * reserve
+local wait = closed
+if is_limited and others_tell then wait = math.max(wait, 100) end
+if is_limited and waits == '1' then wait = math.max(wait, math.min(2000, field('wanted') - now)) end
+local own = 0
+for i = 9, #ARGV, 2 do
+  local requests, kept = tonumber(ARGV[i]), tonumber(ARGV[i + 1])
+  wait = math.max(wait, until_room(taken, requests, kept))
+  if behind == '1' then wait = math.max(wait, until_room(background, math.max(1, math.floor(requests / 2)), kept)) end
+  own = math.max(own, kept)
 end
-"""
-
-TAKE = (
-    _SHARED
-    + _ROOM
-    + """
-local taken, background, state, members, epoch = unpack(KEYS)
-local who, known, moment, behind, patience, grace, expected, silent = unpack(ARGV)
-behind, expected, silent = behind == '1', tonumber(expected), tonumber(silent)
-
-for key, kind in pairs({[taken] = 'zset', [background] = 'zset', [state] = 'hash', [members] = 'zset'}) do
-  local found = redis.call('TYPE', key).ok
-  if found ~= kind and found ~= 'none' then redis.call('DEL', key, epoch) end
-end
-local stands = redis.call('GET', epoch)
-local seen = tonumber(redis.call('ZSCORE', members, who) or 0)
-if stands ~= known or (expected > 1 and now - seen > silent) then return {-1, 0} end
-redis.call('ZADD', members, now, who)
-keep(members, silent * 60)
-redis.call('ZREM', taken, moment) -- told before it was taken, because the logs were lost in between
-redis.call('ZREM', background, moment)
-
-local present = redis.call('ZCOUNT', members, now - silent, '+inf')
-local absent = math.max(0, expected - present)
-local birth = tonumber(string.match(stands, '^%d+'))
-local is_ours = redis.call('HGET', state, 'closer') == who -- the closer keeps to it by its own clock
-local closed = is_ours and 0 or math.max(0, field(state, 'closed') - now)
-local wait = behind and math.max(closed, field(state, 'wanted') - now) or closed
-local longest = field(state, 'longest')
-for i = 9, #ARGV, 4 do
-  local kept, share, reserve = tonumber(ARGV[i + 1]), tonumber(ARGV[i + 2]), tonumber(ARGV[i + 3])
-  local open = open_to_all(tonumber(ARGV[i]), share, reserve, absent, present)
-  wait = math.max(wait, until_room(taken, open, kept))
-  if behind then wait = math.max(wait, until_room(background, math.max(1, math.floor(open / 2)), kept)) end
-  if absent > 0 and now < birth + kept and redis.call('ZCOUNT', taken, birth, '+inf') >= present * reserve then
-    -- Those who are missing may have sent anything before the logs were lost; at first they may just not have told.
-    wait = math.max(wait, now < birth + 2 * silent and 100 or birth + kept - now)
-  end
-  longest = math.max(longest, kept)
-end
+if is_limited then lengthen(own) end
 if wait > 0 then
-  if not behind and wait <= tonumber(patience) then
-    redis.call('HSET', state, 'wanted', math.max(field(state, 'wanted'), now + wait + grace))
-    keep(state, math.ceil(wait + grace))
+  if behind == '0' and is_limited and wait <= tonumber(patience) then
+    write('wanted', math.max(field('wanted'), now + math.min(wait, 1000) + grace))
   end
-elseif #ARGV > 8 then
-  redis.call('HSET', state, 'longest', longest)
-  keep(state, longest)
-  for key, counts in pairs({[taken] = true, [background] = behind}) do
+elseif longest > 0 then
+  for key, counts in pairs({[taken] = true, [background] = behind == '1'}) do
     redis.call('ZREMRANGEBYSCORE', key, '-inf', now - longest)
-    if counts then redis.call('ZADD', key, now, moment) end
+    if counts then redis.call('ZADD', key, now, member) end
     keep(key, longest)
   end
+  write('logged', now + longest - 50)
 end
-return {math.ceil(wait), math.ceil(closed)}
+return {math.ceil(wait), math.ceil(closed), longest}
 """
 )
 """Take one, or say how many milliseconds there are until one may be taken; -1: tell your takes first.
 
-The second number is for how long the vendor wants nothing.
+Then for how long the vendor wants nothing, and for how long requests are remembered.
 """
 
-LEFT = (
-    _SHARED
-    + _ROOM
+LOOK = (
+    _PRELUDE
     + """
-local taken, state, members = unpack(KEYS)
-local expected, silent = tonumber(ARGV[1]), tonumber(ARGV[2])
-local present = math.max(1, redis.call('ZCOUNT', members, now - silent, '+inf'))
-local closed = field(state, 'closed') > now
-local left = {}
-for i = 3, #ARGV, 4 do
-  local open = open_to_all(tonumber(ARGV[i]), ARGV[i + 2], ARGV[i + 3], math.max(0, expected - present), present)
-  local used = redis.call('ZCOUNT', taken, now - ARGV[i + 1], '+inf')
-  left[#left + 1] = closed and 0 or math.max(0, open - used)
+local seen = {begun, closed, longest}
+for i = 3, #ARGV, 2 do
+  local used = redis.call('ZCOUNT', taken, '(' .. string.format('%d', now - ARGV[i + 1]), '+inf')
+  seen[#seen + 1] = (closed > 0 or others_tell) and 0 or math.max(0, ARGV[i] - used)
 end
-return left
+return seen
 """
 )
-"""Give what is left of each limit now."""
-
-ANNOUNCE = (
-    _SHARED
-    + """
-local members, epoch = KEYS[1], KEYS[2]
-local who, known, fresh, joining, silent, days = unpack(ARGV)
-local stands = redis.call('GET', epoch)
-local info = redis.pcall('INFO', 'server')
-local run = type(info) == 'string' and string.match(info, 'run_id:(%w+)') or 'unknown'
-if not stands or not string.find(stands, run, 1, true) then -- another server, or one that has started again
-  stands = string.format('%d-%s-%s', now, run, fresh)
-  redis.call('SET', epoch, stands)
-  redis.call('DEL', members)
-end
-redis.call('PEXPIRE', epoch, days)
-local seen = tonumber(redis.call('ZSCORE', members, who) or 0)
-local is_told = stands == known and (joining == '1' or now - seen <= tonumber(silent))
-if is_told then
-  redis.call('ZREMRANGEBYSCORE', members, '-inf', now - silent * 60)
-  redis.call('ZADD', members, now, who)
-  keep(members, silent * 60)
-end
-return {is_told and 1 or 0, stands}
-"""
-)
-"""Be present: as one who was so a moment ago, or who has told its takes. Makes the epoch where there is none."""
+"""Give since when Redis remembers, for how long the vendor wants nothing, `longest`, and what is left of each limit."""
 
 TELL = (
-    _SHARED
+    _PRELUDE
     + """
-local taken, background, state = unpack(KEYS)
-local longest, closed = tonumber(ARGV[1]), tonumber(ARGV[2])
-if closed > 0 then close(state, closed, ARGV[3]) end
-redis.call('HSET', state, 'longest', math.max(field(state, 'longest'), longest))
-for i = 4, #ARGV, 3 do
-  redis.call('ZADD', taken, now - ARGV[i + 1], ARGV[i])
-  if ARGV[i + 2] == '1' then redis.call('ZADD', background, now - ARGV[i + 1], ARGV[i]) end
+local ours, silence = tonumber(ARGV[3]), tonumber(ARGV[4])
+if silence > 0 and now + silence > field('closed') then write('closed', now + silence, 'closer', who) end
+if ours > 0 then lengthen(ours) end
+local news = 0
+for i = 5, #ARGV, 3 do
+  news = news + redis.call('ZADD', taken, 'NX', now - ARGV[i + 1], ARGV[i])
+  if ARGV[i + 2] == '1' then redis.call('ZADD', background, 'NX', now - ARGV[i + 1], ARGV[i]) end
 end
-for _, key in ipairs(KEYS) do keep(key, math.max(longest, closed)) end
+keep(taken, longest)
+keep(background, longest)
+if news > 0 then forget_all() end
+return begun
 """
 )
-"""Add what a process has sent before: which one, how many milliseconds ago, and whether in the background."""
+"""Tell what was sent before (which, how many milliseconds ago, whether in the background), and close the gate.
 
-CLOSE = (
-    _SHARED
-    + """
-close(KEYS[1], ARGV[1], ARGV[2])
+What Redis did not know means that it may not know what others sent, either: they are given a moment to tell.
 """
-)
-"""Let nothing be sent for so many milliseconds."""
-
-
-def common_keys(processes: int) -> tuple[str, str]:
-    """Name who is present, and the epoch; processes that expect other numbers of each other do not count each other."""
-    return f"quota:present:{processes}", f"quota:epoch:{processes}"
 
 
 @dataclass(frozen=True, slots=True)
 class AccountKeys:
     """The names of what is kept of one set of credentials."""
 
-    taken: str
-    background: str
-    state: str
+    vendor: str
+    account: str
 
-    @classmethod
-    def of(cls, vendor: str, account: str) -> "AccountKeys":
-        """Name them."""
-        own = f"quota:{vendor}:{account}"
-        return cls(f"{own}:taken", f"{own}:background", f"{own}:state")
+    @property
+    def names(self) -> list[str]:
+        """Give the names, in the scripts' order."""
+        own = f"quota:{self.vendor}:{self.account}"
+        return [f"{own}:taken", f"{own}:background", f"{own}:state", "quota:birth"]

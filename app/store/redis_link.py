@@ -6,20 +6,22 @@ what can be read of it is still read.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from contextlib import asynccontextmanager
 from typing import Any, TypeVar, cast
 
 import structlog
 from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
-from redis.exceptions import RedisError, ResponseError
+from redis.exceptions import ReadOnlyError, ResponseError
 
 T = TypeVar("T")
 
 PATIENCE_SECONDS = 0.05
 """How long Redis may take for one answer, connecting included."""
-_CONNECTIONS = 64
+_AT_A_TIME = 32
+"""How many questions are under way at once; more of them wait in line, which says nothing about Redis."""
 _SOCKET_SECONDS = 1.0
 _PAUSES = (0.05, 0.1, 0.25, 0.5, 1.0)
 """Seconds between two probes of a Redis that is away; the last one again and again."""
@@ -45,7 +47,7 @@ class RedisLink:
     def __init__(self, url: str) -> None:
         pool = BlockingConnectionPool.from_url(
             url,
-            max_connections=_CONNECTIONS,
+            max_connections=2 * _AT_A_TIME,
             timeout=None,  # the patience is kept here, for waiting, connecting and answer together
             socket_connect_timeout=_SOCKET_SECONDS,
             socket_timeout=_SOCKET_SECONDS,
@@ -55,8 +57,10 @@ class RedisLink:
         self.client = Redis.from_pool(pool)
         self._probe: asyncio.Task[None] | None = None
         self._before_return: list[Callable[[], Awaitable[None]]] = []
+        self._line = asyncio.Semaphore(_AT_A_TIME)
         self._batch: _Batch | None = None
         self._refusals_untold_until = float("-inf")
+        self._renewing: asyncio.Future[None] | None = None
 
     @property
     def is_away(self) -> bool:
@@ -79,18 +83,24 @@ class RedisLink:
             NoAnswer: it does not answer, or did not a moment ago.
             Refused: it answered that it does not do this.
         """
-        if self.is_away and not even_when_away:
-            raise NoAnswer
+        began = asyncio.get_running_loop().time()
+        async with _within_line(self._line, seconds):
+            if self.is_away and not even_when_away:
+                raise NoAnswer
+            hurry = seconds - (asyncio.get_running_loop().time() - began)
+            return await self._ask(call, hurry if seconds < PATIENCE_SECONDS else PATIENCE_SECONDS)
+
+    async def _ask(self, call: Callable[[], Awaitable[T]], seconds: float) -> T:
         try:
-            return await _within(min(seconds, PATIENCE_SECONDS), call)
+            return await _within(seconds, call)
         except ResponseError as error:
             self._note_refusal(error)
             raise Refused from None
-        except (RedisError, OSError) as error:
-            self._leave_alone(error)
         except TimeoutError as error:
             if seconds >= PATIENCE_SECONDS:  # who is in a hurry does not speak for all
                 self._leave_alone(error)
+        except Exception as error:  # noqa: BLE001 - uvloop raises RuntimeError for a connection that is closed
+            self._leave_alone(error)
         raise NoAnswer
 
     async def ask_if_there(self, call: Callable[[], Awaitable[T]], *, seconds: float = PATIENCE_SECONDS) -> T | None:
@@ -138,6 +148,8 @@ class RedisLink:
         if now >= self._refusals_untold_until:  # a Redis that is full refuses often
             self._refusals_untold_until = now + _REFUSALS_TOLD_EVERY
             log.warning("redis.refused", error_type=type(error).__name__)
+            if isinstance(error, ReadOnlyError):  # the primary is elsewhere by now; its name is looked up anew
+                self._renewing = asyncio.ensure_future(self.client.connection_pool.disconnect(inuse_connections=False))
 
     def _leave_alone(self, error: Exception) -> None:
         if self._probe is None:
@@ -158,6 +170,9 @@ class RedisLink:
             for act in self._before_return:
                 await act()
         except NoAnswer:
+            return False
+        except Exception:  # a probe that ended would leave Redis alone for ever
+            log.exception("redis.probe_failed")
             return False
         return True
 
@@ -190,6 +205,23 @@ class _Batch:
         names = tuple(self._names)
         values = await self._link.ask(lambda: self._link.client.mget(names))
         return _Values(names, cast("Sequence[bytes | None]", values))  # this connection decodes nothing
+
+
+@asynccontextmanager
+async def _within_line(line: asyncio.Semaphore, seconds: float) -> AsyncIterator[None]:
+    """Wait in line: who is in a hurry only so long, the others until it is their turn.
+
+    That is soon, or as soon as Redis is found to be away: whoever stands before them waits no longer than its patience.
+    """
+    try:
+        async with asyncio.timeout(seconds if seconds < PATIENCE_SECONDS else None):
+            await line.acquire()
+    except TimeoutError:
+        raise NoAnswer from None
+    try:
+        yield
+    finally:
+        line.release()
 
 
 async def _within(seconds: float, call: Callable[[], Awaitable[T]]) -> T:

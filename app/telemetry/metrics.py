@@ -79,8 +79,11 @@ def _forget_the_dead(folder: Path) -> None:
     Done by who reads: a process that is killed tells nobody, and what had started it need not know of metrics.
     """
     for file in folder.glob("gauge_live*_*.db"):
+        pid = file.stem.rpartition("_")[2]
+        if not pid.isdecimal():
+            continue
         try:
-            os.kill(int(file.stem.rpartition("_")[2]), 0)
+            os.kill(int(pid), 0)
         except ProcessLookupError:
             file.unlink(missing_ok=True)  # somebody else may be reading, too
         except PermissionError:  # it lives, and is somebody else's

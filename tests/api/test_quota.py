@@ -96,7 +96,7 @@ async def open_house(open_gateway: OpenGateway, fresh_site: FreshSite, clean_red
 async def test_four_gateways_never_send_more_than_the_hotel_may_be_asked(open_house: OpenHouse) -> None:
     house = await open_house(options=TWENTY_A_SECOND)
     async with house.hammered() as answers:
-        await asyncio.sleep(2)
+        await asyncio.sleep(3)
     assert 15 <= house.most() <= 20
     assert [answer.status_code for answer in answers].count(404) >= 30
 
@@ -107,19 +107,10 @@ async def test_they_never_do_while_redis_goes_and_comes(open_house: OpenHouse) -
         await asyncio.sleep(0.5)
         for wire in house.wires:
             await wire.cut()
-        await asyncio.sleep(1)
+        await asyncio.sleep(2)
         for wire in house.wires:
             await wire.mend()
-        await asyncio.sleep(1.5)
-    assert 15 <= house.most() <= 20
-
-
-async def test_they_never_do_when_one_of_them_loses_redis(open_house: OpenHouse) -> None:
-    house = await open_house(options=TWENTY_A_SECOND)
-    async with house.hammered():
-        await asyncio.sleep(0.2)
-        await house.wires[0].cut()
-        await asyncio.sleep(2.8)
+        await asyncio.sleep(3)
     assert 15 <= house.most() <= 20
 
 
@@ -131,7 +122,7 @@ async def test_they_never_do_when_redis_loses_its_memory(
         for _ in range(3):
             await asyncio.sleep(0.6)
             await flush_redis()
-        await asyncio.sleep(0.6)
+        await asyncio.sleep(1.6)
     assert 15 <= house.most() <= 20
 
 
@@ -158,13 +149,15 @@ async def test_a_pause_without_a_word_how_long_is_a_short_one(open_house: OpenHo
 async def test_what_is_left_is_shown_the_same_by_all(open_house: OpenHouse) -> None:
     limit = {"requests": 100, "window_seconds": 60}
     house = await open_house(options={"rate_limit": limit})
-    full = {"limit": 100, "window_seconds": 60, "remaining": 100 - 4 * 2}
-    assert await house.left(3) == full
+    full = {"limit": 100, "window_seconds": 60, "remaining": 100}
+    async with asyncio.timeout(3):
+        while await house.left(3) != full:  # noqa: ASYNC110 - of an empty Redis nothing is taken before all could tell
+            await asyncio.sleep(0.1)
     for caller in house.callers:
         assert (await house.ask(caller)).status_code == 404
     sent = len(house.hotel.site.requests)
     assert sent >= 4
-    assert [await house.left(at) for at in range(4)] == [full | {"remaining": 92 - sent}] * 4
+    assert [await house.left(at) for at in range(4)] == [full | {"remaining": 100 - sent}] * 4
 
 
 async def test_what_nobody_waits_for_leaves_half_to_those_who_wait(open_house: OpenHouse) -> None:
@@ -174,7 +167,7 @@ async def test_what_nobody_waits_for_leaves_half_to_those_who_wait(open_house: O
     answers = [code_of(await one) for one in behind]
     sent = len(house.hotel.site.requests)
     assert answers.count((404, "not_found")) == sent
-    assert 0 < sent <= (100 - 4 * 2) // 2
+    assert 0 < sent <= 100 // 2
     assert {(await house.ask(caller)).status_code for caller in house.callers} == {404}
 
 

@@ -1,16 +1,20 @@
 """Reads at two gateways over one Redis and Postgres: of all who ask the same, wherever, one is sent to the PMS."""
 
 import asyncio
+import secrets
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
-from app.store.leases import LEASE_SECONDS
+from app.gateway.flights import PART_SECONDS
+from app.store.leases import LEASE_SECONDS, Question
 from tests.api.process import running_process
+from tests.fixtures.caches import RedisSide
 from tests.fixtures.clock import ManualClock
 from tests.fixtures.gateway import Client, HotelUnderTest, settings_for
 from tests.fixtures.own_gateway import Gate, OpenGateway, Wired
@@ -290,3 +294,74 @@ async def test_a_shared_list_is_never_part_of_one(doors: TwoDoors) -> None:
     doors.site.faults.add(fault("cut_body"))
     answers = await doors.both("/arrivals", 5)
     assert {code_of(one) for one in answers} == {(503, "pms_unavailable")}
+
+
+async def test_a_flight_that_left_while_redis_was_away_is_not_joined_after_a_write_elsewhere(
+    wired: Wired, open_gateway: OpenGateway, gate: Gate
+) -> None:
+    other, path = await open_gateway(), f"/reservations/{seeded(wired.hotel, 'Lovelace').id}"
+    theirs = replace(wired.hotel, client=Client(other.http, wired.hotel.client.token))
+    assert (await theirs.get("/room-types")).status_code == 200
+    await wired.redis.cut()
+    wired.hotel.site.wait = gate.wait
+    wired.hotel.site.faults.add(fault("slow_body", seconds=1, times=1, **RESERVATION))
+    early = asyncio.create_task(wired.hotel.get(path))
+    await gate.arrived.wait()
+    await wired.redis.mend()
+    await eventually(lambda: wired.hotel.get("/rooms"), lambda one: one.headers["X-Cache"] == "HIT")  # Redis is back
+    assert (await theirs.send("PUT", f"{path}/checkout-time", {"checkout_time": "13:00"})).status_code == 200
+    late = await wired.hotel.get(path)
+    gate.open()
+    assert (await early).json()["data"]["checkout_time"] is None
+    assert late.json()["data"]["checkout_time"] == "13:00"
+
+
+async def test_a_quote_of_a_change_does_not_join_one_from_before_a_write(own_hotel: HotelUnderTest, gate: Gate) -> None:
+    path = f"/reservations/{seeded(own_hotel, 'Lovelace').id}"
+    own_hotel.site.wait = gate.wait
+    own_hotel.site.faults.add(fault("slow_body", seconds=1, times=1, path="quote"))
+    early = asyncio.create_task(own_hotel.send("POST", f"{path}/quote", {"adults": 1}))
+    await gate.arrived.wait()
+    departure = str(seeded(own_hotel, "Lovelace").rooms[0].departure + timedelta(days=1))
+    assert (await own_hotel.send("PATCH", path, {"departure": departure})).status_code == 200
+    late = await own_hotel.send("POST", f"{path}/quote", {"adults": 1})
+    gate.open()
+    assert (await early).json()["data"]["departure"] != departure
+    assert late.json()["data"]["departure"] == departure
+
+
+async def test_what_the_store_was_not_there_to_add_is_added_soon(wired: Wired, clock: ManualClock) -> None:
+    path = f"/reservations/{seeded(wired.hotel, 'Lovelace').id}"
+    await wired.pms.cut()
+    queued = await wired.hotel.send("POST", f"{path}/notes", {"text": "late"}, key="queued")
+    assert queued.status_code == 202
+    await wired.pms.mend()
+    wired.postgres.hold()
+    answer = await wired.hotel.send("GET", path, headers={"X-Request-Timeout": "0.5", **FRESH["headers"]})
+    assert (answer.status_code, answer.json()["data"]["pending_operations"]) == (200, [])
+    wired.postgres.release()
+    clock.advance(PART_SECONDS)
+    found = await eventually(lambda: wired.hotel.get(path), lambda one: bool(one.json()["data"]["pending_operations"]))
+    assert found.json()["data"]["pending_operations"] == [queued.json()["data"]["id"]]
+
+
+async def test_a_stale_list_knows_what_was_written_since(own_hotel: HotelUnderTest) -> None:
+    first, *_ = (await own_hotel.get("/arrivals")).json()["data"]
+    assert (await own_hotel.send("POST", f"/reservations/{first['id']}/cancel", {})).status_code == 200
+    own_hotel.site.faults.add(fault("status", status=500))
+    stale = await own_hotel.get("/arrivals")
+    assert (stale.headers["X-Cache"], stale.json()["meta"]["complete"]) == ("STALE", True)
+    assert first["id"] not in [one["id"] for one in stale.json()["data"]]
+
+
+async def test_a_burst_of_cold_questions_is_no_reason_to_take_redis_for_away(
+    sides: tuple[RedisSide, RedisSide],
+) -> None:
+    ours, _ = sides
+    keys = [ours.cache.key(f"hotel-{secrets.token_hex(4)}", "rooms", None, ["rooms"]) for _ in range(500)]
+    looks = await asyncio.gather(*(ours.look(key) for key in keys))
+    assert all(look.tokens for look in looks)
+    questions = [Question(key, look.tokens) for key, look in zip(keys, looks, strict=True) if look.tokens]
+    turns = await asyncio.gather(*(ours.leases.claim(question) for question in questions))
+    assert all(turn and turn.lease for turn in turns)
+    assert not ours.link.is_away

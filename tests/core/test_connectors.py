@@ -8,11 +8,11 @@ import pytest
 from pydantic import SecretStr
 
 from app.core.adapter import PMSAdapter
-from app.core.connectors import ConnectorCache, ConnectorFactory, Registration
+from app.core.connectors import ConnectorCache, ConnectorFactory, Registration, _account
 from app.core.secrets import SecretResolver
 from app.domain.errors import InvalidRequest, VendorAuthFailed
 from app.domain.hotel import Hotel
-from tests.core.vendor import Clients
+from tests.core.vendor import Clients, TestCredentials
 
 
 class Recording(ConnectorFactory):
@@ -150,3 +150,21 @@ async def test_hotels_that_share_credentials_and_host_share_a_quota(cache: Conne
     other = (await use(cache, "one", 3, {"api_key": "another"})).client.account
     assert other not in accounts
     assert "shared" not in accounts.pop()
+
+
+def test_an_account_does_not_depend_on_how_its_url_is_spelled() -> None:
+    credentials = TestCredentials(api_key=SecretStr("key"))
+
+    def account(base_url: str) -> str:
+        hotel = Hotel(id="one", name="One", vendor="bridge", timezone="UTC", currency="EUR", base_url=base_url)
+        return _account(hotel, credentials)
+
+    spellings = ("pms.example/api", "pms.example/api/", "PMS.example/api", "pms.example:443/api")
+    assert len({account(f"https://{spelling}") for spelling in spellings}) == 1
+    others = (
+        "https://pms.example/other",
+        "https://pms.example:444/api",
+        "http://pms.example/api",
+        "https://a.example/api",
+    )
+    assert len({account(url) for url in (*others, "https://pms.example/api")}) == 5

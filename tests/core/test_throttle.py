@@ -1,19 +1,29 @@
 """A vendor's quota is kept by us, so that the vendor never has to."""
 
 import asyncio
+import contextlib
+import time
+from dataclasses import replace
 
 import pytest
+from pydantic import SecretStr
 
 from app.core import deadline, priority
+from app.core.auth import Bearer
+from app.core.clock import SystemClock
+from app.core.http import VendorClient
 from app.core.profile import RateLimit
+from app.core.services import VendorServices
 from app.core.throttle import LONGEST_PAUSE, PAUSE_SECONDS, LocalQuota, QuotaLeft, kept_for
-from app.domain.errors import Outcome, VendorThrottled
-from tests.core.vendor import Clients, ScriptedVendor, answer, ask, write
+from app.domain.errors import GatewayError, Outcome, VendorThrottled
+from tests.core.vendor import LOOPBACK, PROFILE, Clients, Exchange, ScriptedVendor, answer, ask, write
 from tests.fixtures.clock import ManualClock
+from tests.fixtures.windows import most_within
 
 THREE_A_MINUTE = (RateLimit(3, 60),)
 A_MINUTE = kept_for(THREE_A_MINUTE[0])
 """A minute, and what a request may take to arrive."""
+THREE_IN_THIRTY = (RateLimit(3, 30),)
 
 
 async def test_the_vendor_never_sees_more_than_its_quota(vendor: ScriptedVendor, clients: Clients) -> None:
@@ -31,11 +41,26 @@ async def test_the_vendor_never_sees_more_than_its_quota(vendor: ScriptedVendor,
 
 
 async def test_what_waits_for_its_turn_is_sent_when_it_comes(vendor: ScriptedVendor, clients: Clients) -> None:
-    client = clients.make(rate_limits=THREE_A_MINUTE)
+    client = clients.make(rate_limits=THREE_IN_THIRTY)
     began = clients.clock.monotonic()
     await asyncio.gather(*(ask(client) for _ in range(10)))
     assert len(vendor.seen) == 10
-    assert 3 * A_MINUTE <= clients.clock.monotonic() - began < 250
+    assert 3 * kept_for(THREE_IN_THIRTY[0]) <= clients.clock.monotonic() - began < 125
+
+
+async def test_nobody_waits_for_longer_than_a_minute_even_without_a_deadline() -> None:
+    clock = ManualClock()
+    quota = LocalQuota(clock)
+    await quota.close("scripted", "silent", 9_000)
+    for account, limits in (("silent", ()), ("silent", THREE_A_MINUTE), ("nothing", (RateLimit(0, 1),))):
+        with pytest.raises(VendorThrottled):
+            await quota.take("scripted", account, limits)
+    for _ in range(3):
+        await quota.take("scripted", "account", THREE_A_MINUTE)
+    with pytest.raises(VendorThrottled) as refused:
+        await quota.take("scripted", "account", THREE_A_MINUTE)
+    assert refused.value.retry_after == A_MINUTE
+    assert clock.slept == []
 
 
 async def test_in_no_window_are_there_more_than_the_quota_allows() -> None:
@@ -158,7 +183,7 @@ async def test_the_background_has_half_of_a_window_and_callers_have_all_of_it() 
 
 async def test_the_background_waits_behind_a_caller_who_waits() -> None:
     clock, order = ManualClock(), list[str]()
-    quota, one = LocalQuota(clock), (RateLimit(1, 60),)
+    quota, one = LocalQuota(clock), (RateLimit(1, 3),)
     await quota.take("scripted", "account", one)
 
     async def take(name: str) -> None:
@@ -169,3 +194,45 @@ async def test_the_background_waits_behind_a_caller_who_waits() -> None:
         behind = asyncio.create_task(take("background"))
     await asyncio.gather(take("caller"), behind)
     assert order == ["caller", "background"]
+
+
+async def test_no_permission_grows_stale_while_all_connections_are_in_use(vendor: ScriptedVendor) -> None:
+    arrived, began = list[float](), time.monotonic()
+
+    async def stall_and_then_be_fast(exchange: Exchange) -> None:
+        arrived.append(time.monotonic())
+        await asyncio.sleep(max(0.0, began + 1.7 - time.monotonic()))
+        await answer()(exchange)
+
+    vendor.script = [stall_and_then_be_fast]
+    services = VendorServices.of(LOOPBACK, clock=SystemClock())
+    profile = replace(PROFILE, rate_limits=(RateLimit(40, 1),), max_connections=20)
+    pool = services.pools.of(profile, vendor.url)
+    client = VendorClient(profile, vendor.url, Bearer(SecretStr("key")), "account", services, pool)
+
+    async def once() -> object:
+        with deadline.until(time.monotonic() + 6):
+            return await ask(client)
+
+    await asyncio.gather(*(once() for _ in range(110)))
+    assert len(arrived) == 110
+    assert most_within(1, arrived) <= 40
+    await services.pools.aclose()
+
+
+async def test_who_tries_out_whether_the_vendor_is_back_does_not_wait_long_for_quota(
+    vendor: ScriptedVendor, clients: Clients
+) -> None:
+    limited, free = clients.make(rate_limits=(RateLimit(5, 20),)), clients.make()
+    other = replace(free, account="other")
+    vendor.will(*[answer(500)] * 5, answer(200, {"ok": 1}))
+    for _ in range(5):
+        with contextlib.suppress(GatewayError), deadline.until(clients.clock.monotonic() + 0.4):
+            await ask(limited)
+    [state] = clients.services.breakers.states().values()
+    assert state == "open"
+    clients.clock.advance(30)
+    await clients.services.quota.close("scripted", "account", 20)
+    with deadline.until(clients.clock.monotonic() + 50):
+        answers = await asyncio.gather(ask(limited), ask(other), return_exceptions=True)
+    assert answers[1] == {"ok": 1}

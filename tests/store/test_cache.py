@@ -165,3 +165,22 @@ async def test_rubbish_under_our_keys_is_nothing_and_is_written_over(
     await ours.look(rooms_key)
     await ours.fill(rooms_key)
     assert await theirs.fresh(rooms_key)
+
+
+async def test_a_probe_that_fails_in_a_way_that_nobody_thought_of_goes_on(
+    sides: Sides, rooms_key: CacheKey, redis_wire: Wire
+) -> None:
+    ours, _ = sides
+    fails = [RuntimeError("the transport is closed")]
+
+    async def act() -> None:
+        if fails:
+            raise fails.pop()
+
+    ours.link.before_return(act)
+    await redis_wire.cut()
+    assert await ours.fresh(rooms_key) is None
+    await redis_wire.mend()
+    await back(ours)
+    assert not fails
+    await ours.fill(rooms_key)

@@ -4,7 +4,7 @@ import asyncio
 
 from app.domain.errors import NotFound, VendorThrottled
 from app.store.cache import CacheKey
-from app.store.leases import LEASE_SECONDS, Leases, Question
+from app.store.leases import LEASE_SECONDS, Lease, Leases, Question
 from tests.fixtures.caches import RedisSide
 from tests.fixtures.stays import eventually
 from tests.fixtures.wire import Wire
@@ -12,16 +12,16 @@ from tests.fixtures.wire import Wire
 Sides = tuple[RedisSide, RedisSide]
 
 
-async def taken(leases: Leases, question: Question) -> bytes:
+async def taken(leases: Leases, question: Question) -> Lease:
     turn = await leases.claim(question)
     assert turn is not None
-    assert turn.token is not None
-    return turn.token
+    assert turn.lease is not None
+    return turn.lease
 
 
 async def is_ours(leases: Leases, question: Question) -> bool:
     turn = await leases.claim(question)
-    return turn is not None and turn.token is not None
+    return turn is not None and turn.lease is not None
 
 
 async def test_only_one_has_the_turn_and_the_other_finds_what_it_brought(sides: Sides, rooms_key: CacheKey) -> None:
@@ -51,17 +51,36 @@ async def test_a_lease_that_is_renewed_outlives_its_time_and_one_that_is_not_end
     await eventually(lambda: is_ours(theirs.leases, question), lambda theirs_now: theirs_now)
 
 
-async def test_who_lost_the_lease_keeps_nothing(sides: Sides, rooms_key: CacheKey) -> None:
+async def test_an_older_answer_never_replaces_a_newer_one(sides: Sides, rooms_key: CacheKey) -> None:
     ours, theirs = sides
     question = await ours.question(rooms_key)
     old = await taken(ours.leases, question)
     new = await theirs.leases.take(question)
     assert new is not None
-    assert not await ours.leases.land(question, old, b'["old"]', as_of=ours.clock.now(), ttl=60)
     assert await theirs.leases.land(question, new, b'["new"]', as_of=theirs.clock.now(), ttl=60)
+    assert not await ours.leases.land(question, old, b'["old"]', as_of=ours.clock.now(), ttl=60)
     copy = (await ours.look(rooms_key)).copy
     assert copy is not None
     assert copy.payload == b'["new"]'
+
+
+async def test_who_takes_the_lease_over_and_over_keeps_nobody_from_being_answered(
+    sides: Sides, rooms_key: CacheKey
+) -> None:
+    ours, theirs = sides
+    question = await ours.question(rooms_key)
+    first = await ours.leases.take(question)
+    second = await theirs.leases.take(question)
+    assert first is not None
+    assert second is not None
+    waiting = await ours.leases.claim(question)
+    assert waiting is not None
+    assert await ours.leases.land(question, first, b"[1]", as_of=ours.clock.now(), ttl=60)
+    still_waiting = await ours.leases.claim(question)  # the second one is under way
+    assert still_waiting is not None
+    assert still_waiting.lease is None
+    assert still_waiting.kept > waiting.kept  # and yet there is an answer, which the ticket tells
+    assert await ours.fresh(rooms_key)
 
 
 async def test_an_answer_that_a_write_has_overtaken_is_not_kept_and_nobody_waits_for_it(
@@ -109,7 +128,7 @@ async def test_rubbish_where_a_lease_should_be_ends_by_itself(sides: Sides, room
     await ours.link.client.set(question.lease, b"!rubbish", px=200)
     turn = await ours.leases.claim(question)
     assert turn is not None
-    assert turn.token is None
+    assert turn.lease is None
     assert turn.failure is None
     await eventually(lambda: is_ours(ours.leases, question), lambda ours_now: ours_now, within=2)
 
@@ -120,4 +139,4 @@ async def test_without_redis_nobody_holds_a_lease(sides: Sides, rooms_key: Cache
     await redis_wire.cut()
     assert await ours.leases.claim(question) is None
     assert await ours.leases.take(question) is None
-    assert not await ours.leases.land(question, b"token", b"[]", as_of=ours.clock.now(), ttl=60)
+    assert not await ours.leases.land(question, Lease(b"token", b"0" * 20), b"[]", as_of=ours.clock.now(), ttl=60)

@@ -1,5 +1,6 @@
 """The registered hotels."""
 
+import contextlib
 from dataclasses import asdict
 from typing import Annotated
 
@@ -13,7 +14,7 @@ from app.api.envelope import Envelope, Meta, own_response
 from app.api.errors import problems
 from app.api.paging import Cursor, Limit, page
 from app.domain.capability import Capability, CapabilityEntry
-from app.domain.errors import StorageUnavailable
+from app.domain.errors import StorageUnavailable, VendorAuthFailed
 from app.domain.hotel import Hotel
 from app.domain.model import Fact
 from app.gateway.hotels import HotelDraft, OptionsDraft
@@ -172,7 +173,9 @@ async def get_capabilities(visit: Reading) -> Response:
     """Known before any call: what is `none` here is answered with 501 without asking the PMS."""
     entry = visit.gateway.ledger.of(visit.registration.hotel.vendor)
     data = {capability: entry.entry(capability) for capability in Capability}
-    quota = await visit.gateway.connectors.quota(visit.registration)
+    quota = None
+    with contextlib.suppress(VendorAuthFailed):  # what it can do is known without credentials that can be used
+        quota = await visit.gateway.connectors.quota(visit.registration)
     return own_response(visit.request, dict[Capability, CapabilityEntry], data, quota=quota and asdict(quota))
 
 
