@@ -6,8 +6,7 @@ what can be read of it is still read.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Any, TypeVar, cast
 
 import structlog
@@ -83,12 +82,31 @@ class RedisLink:
             NoAnswer: it does not answer, or did not a moment ago.
             Refused: it answered that it does not do this.
         """
-        began = asyncio.get_running_loop().time()
-        async with _within_line(self._line, seconds):
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        await self._stand_in_line(seconds)
+        try:
             if self.is_away and not even_when_away:
                 raise NoAnswer
-            hurry = seconds - (asyncio.get_running_loop().time() - began)
+            hurry = seconds - (loop.time() - began)
             return await self._ask(call, hurry if seconds < PATIENCE_SECONDS else PATIENCE_SECONDS)
+        finally:
+            self._line.release()
+
+    async def _stand_in_line(self, seconds: float) -> None:
+        """Wait in line: who is in a hurry only so long, the others until it is their turn.
+
+        That is soon, or as soon as Redis is found to be away: whoever stands before them waits no longer than its
+        patience.
+        """
+        if seconds >= PATIENCE_SECONDS:
+            await self._line.acquire()
+            return
+        try:
+            async with asyncio.timeout(seconds):
+                await self._line.acquire()
+        except TimeoutError:
+            raise NoAnswer from None
 
     async def _ask(self, call: Callable[[], Awaitable[T]], seconds: float) -> T:
         try:
@@ -205,23 +223,6 @@ class _Batch:
         names = tuple(self._names)
         values = await self._link.ask(lambda: self._link.client.mget(names))
         return _Values(names, cast("Sequence[bytes | None]", values))  # this connection decodes nothing
-
-
-@asynccontextmanager
-async def _within_line(line: asyncio.Semaphore, seconds: float) -> AsyncIterator[None]:
-    """Wait in line: who is in a hurry only so long, the others until it is their turn.
-
-    That is soon, or as soon as Redis is found to be away: whoever stands before them waits no longer than its patience.
-    """
-    try:
-        async with asyncio.timeout(seconds if seconds < PATIENCE_SECONDS else None):
-            await line.acquire()
-    except TimeoutError:
-        raise NoAnswer from None
-    try:
-        yield
-    finally:
-        line.release()
 
 
 async def _within(seconds: float, call: Callable[[], Awaitable[T]]) -> T:
