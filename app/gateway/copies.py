@@ -132,7 +132,7 @@ class Copies:
 
     async def _join(self, name: str, load: Callable[[], Awaitable[T]]) -> None:
         """Wait for the load that is under way, however it ends, or for one of our own."""
-        is_under_way = name in self._loads
+        is_under_way = self._is_loading(name)
         try:
             await asyncio.shield(self._start(name, load))
         except StorageUnavailable:
@@ -141,12 +141,16 @@ class Copies:
 
     def _start(self, name: str, load: Callable[[], Awaitable[T]]) -> asyncio.Task[None]:
         """Give the load that is under way, or begin one."""
-        if name not in self._loads:
+        if not self._is_loading(name):
             self._begun += 1
             task = asyncio.create_task(self._load(name, load, self._begun))
             self._loads[name] = _Load(task, asyncio.get_running_loop().time())
             task.add_done_callback(lambda ended: self._end(name, ended))
         return self._loads[name].task
+
+    def _is_loading(self, name: str) -> bool:
+        """Tell whether a load is under way; one that has ended a moment ago is nothing to wait for, not even briefly."""
+        return name in self._loads and not self._loads[name].task.done()
 
     async def _load(self, name: str, load: Callable[[], Awaitable[T]], number: int) -> None:
         begun, changes = self._clock.monotonic(), self._changes.get(name, 0)
@@ -164,7 +168,8 @@ class Copies:
         self._held[name] = _Copy(begun, number, changes, value)
 
     def _end(self, name: str, task: asyncio.Task[None]) -> None:
-        del self._loads[name]
+        if name in self._loads and self._loads[name].task is task:
+            del self._loads[name]
         failed = task.cancelled() or task.exception() is not None  # seen here, so that nobody complains about it
         self._missed_at = self._clock.monotonic() if failed else float("-inf")
 
