@@ -125,7 +125,7 @@ class Copies:
             await self._join(name, load)
 
     async def _loaded_after(self, name: str, load: Callable[[], Awaitable[T]], number: int) -> None:
-        if name not in self._loads and self._age(name) < PAUSE_SECONDS:
+        if not self._is_loading(name) and self._age(name) < PAUSE_SECONDS:
             await self._clock.sleep(PAUSE_SECONDS - self._age(name))
         while (held := self._held.get(name)) is None or held.number <= number:
             await self._join(name, load)
@@ -149,7 +149,7 @@ class Copies:
         return self._loads[name].task
 
     def _is_loading(self, name: str) -> bool:
-        """Tell whether a load is under way; one that has ended a moment ago is nothing to wait for, not even briefly."""
+        """Tell whether a load is under way; one that has just ended is nothing to wait for."""
         return name in self._loads and not self._loads[name].task.done()
 
     async def _load(self, name: str, load: Callable[[], Awaitable[T]], number: int) -> None:
