@@ -250,3 +250,13 @@ async def test_an_error_of_the_table_is_no_end_of_reading_and_no_reason_to_belie
         await look()
     table.error, table.value = None, 2
     assert await look() == 2
+
+
+async def test_a_burst_of_callers_who_look_in_vain_holds_nothing_up(look: Look, table: Table) -> None:
+    """One that began just when a load ended had waited for that load again and again, without giving others a turn."""
+    await look()
+    looks = []
+    for _ in range(300):  # in each turn of the loop another one begins, so that some begin just when a load ends
+        looks.append(asyncio.create_task(look(newest=True)))
+        await asyncio.sleep(0)
+    assert await asyncio.gather(*looks) == [1] * 300
