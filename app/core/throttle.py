@@ -5,6 +5,7 @@ What processes know together is in `app.store.quota`, which falls back on this o
 
 import asyncio
 import math
+from abc import ABC, abstractmethod
 from bisect import bisect_left, bisect_right, insort
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -169,7 +170,7 @@ class Turn:
     began: float
 
 
-class WaitingQuota:
+class WaitingQuota(ABC):
     """Waiting in line for permissions; where they come from is the subclass's."""
 
     def __init__(self, clock: Clock, time: Clock) -> None:
@@ -183,22 +184,15 @@ class WaitingQuota:
         self, vendor: str, account: str, limits: tuple[RateLimit, ...], *, slots: Slots | None = None
     ) -> None:
         """Wait for a permission, and for one of `slots`, which is the caller's to release."""
-        background, began = priority.is_background(), self._time.monotonic()
         if limits and slots:  # those who find no connection find so all at once, not one after the other
             await slots.acquire(self._patience())
             slots.release()
-        turn = Turn(vendor, account, limits, background, self._book(vendor, account), began)
-        turn.book.learn(max(map(kept_for, limits), default=0.0), began)
-        if not limits:
-            await self._until_taken(turn, slots)
-            return
-        line = turn.book.lines[background]
-        await self._stand(turn, line)
-        try:
-            await self._until_taken(turn, slots)
-        finally:
-            line.opens_at = line.least = -math.inf
-            line.turn.release()
+        book = self._book(vendor, account)
+        book.learn(max(map(kept_for, limits), default=0.0), self._time.monotonic())
+        taken = False
+        while not taken:
+            turn = Turn(vendor, account, limits, priority.is_background(), book, self._time.monotonic())
+            taken = await (self._stand_and_take(turn, slots) if limits else self._until_taken(turn, slots))
 
     async def close(self, vendor: str, account: str, seconds: float | None) -> None:
         """Send nothing for so many seconds; never fewer than was said before."""
@@ -207,9 +201,18 @@ class WaitingQuota:
         book.closed_until = max(book.closed_until, self._clock.monotonic() + silence)
         self._say("quota.closed", vendor, seconds=silence)
 
+    @abstractmethod
     async def _try(self, turn: Turn) -> Wait:
         """Take one, without waiting for it."""
-        raise NotImplementedError
+
+    async def _stand_and_take(self, turn: Turn, slots: Slots | None) -> bool:
+        line = turn.book.lines[turn.background]
+        await self._stand(turn, line)
+        try:
+            return await self._until_taken(turn, slots)
+        finally:
+            line.opens_at = line.least = -math.inf
+            line.turn.release()
 
     async def _stand(self, turn: Turn, line: Line) -> None:
         """Wait until it is one's turn to ask."""
@@ -222,9 +225,13 @@ class WaitingQuota:
         except TimeoutError:
             raise used_up(turn.vendor, max(0.1, line.opens_at - self._time.monotonic())) from None
 
-    async def _until_taken(self, turn: Turn, slots: Slots | None) -> None:
+    async def _until_taken(self, turn: Turn, slots: Slots | None) -> bool:
+        """Take one; False when it belongs into the other line now, as all who waited for it have left, or one came."""
         line = turn.book.lines[turn.background]
-        while (wait := await self._try_with(turn, slots)).seconds > 0:
+        while turn.background == priority.is_background():
+            wait = await self._try_with(turn, slots)
+            if wait.seconds <= 0:
+                return True
             least = wait.nap if wait.is_hopeful else wait.seconds
             if least > self._patience():
                 raise used_up(turn.vendor, wait.seconds, wait.why)
@@ -235,6 +242,7 @@ class WaitingQuota:
                     turn.book.wants(now + wait.nap)
             is_closed = turn.book.closed_until > self._clock.monotonic()
             await (self._clock if is_closed else self._time).sleep(wait.nap)
+        return False
 
     async def _try_with(self, turn: Turn, slots: Slots | None) -> Wait:
         """Take one if there is a slot to use it with; without a permission the slot is given back."""

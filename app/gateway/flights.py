@@ -1,8 +1,9 @@
 """Questions on their way to the PMS: of all who ask the same thing at once, in all processes, one is sent.
 
 A flight belongs to the process and not to a request: a caller who leaves takes nobody with it, and what a flight
-brings after everybody has left is kept all the same. Across processes a lease says who asks; the others look for what
-was kept, and one of them takes over where a holder is gone.
+brings after everybody has left is kept all the same, but it no longer goes before those that somebody waits for.
+Across processes a lease says who asks; the others look for what was kept, and one of them takes over where a holder is
+gone.
 """
 
 import asyncio
@@ -13,6 +14,7 @@ from typing import Any, Generic, TypeVar
 
 from app.core import setback
 from app.core.breaker import CircuitOpen, DeadlineCut, NoFreeConnection
+from app.core.priority import Audience
 from app.domain.errors import DeadlineExceeded, GatewayError, VendorError
 from app.domain.model import type_adapter
 from app.store.cache import Cache, CachedCopy, CacheKey, Lookup
@@ -84,6 +86,8 @@ class Flight(Generic[T]):
     setback: asyncio.Future[GatewayError]
     answered: asyncio.Future[Brought[T]]
     """The answer itself, a moment before it is kept."""
+    audience: Audience
+    """Those who wait for it."""
 
 
 @dataclass(slots=True)
@@ -125,8 +129,10 @@ class Flights:
         loop = asyncio.get_running_loop()
         told: asyncio.Future[GatewayError] = loop.create_future()
         answered: asyncio.Future[Brought[T]] = loop.create_future()
-        asking = replace(trip, ask=lambda: _noted(trip.ask, answered))
-        flight = Flight(trip, loop.create_task(self._fly(asking, told, before)), told, answered)
+        asking, audience = replace(trip, ask=lambda: _noted(trip.ask, answered)), Audience()
+        with audience.listens():
+            landed = loop.create_task(self._fly(asking, told, before))
+        flight = Flight(trip, landed, told, answered, audience)
         if before is None:
             airport.newest = flight
         else:

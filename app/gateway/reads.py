@@ -196,12 +196,13 @@ class Reads:
             return cached
         metrics.CACHE_MISSES.labels(read.capability).inc()
         flight = self._join(read, self._trip(registration, read, key, lookup, patience))
-        try:
-            brought = await self._wait(flight, read, cached, patience, began)
-        except GatewayError as error:
-            return await self._instead(registration, read, cached, patience, error)
-        if brought is None:  # the first attempt failed: nobody waits for the next who can be told something now
-            return await self._meanwhile(registration, read, flight, cached, patience)
+        with flight.audience.one_more():
+            try:
+                brought = await self._wait(flight, read, cached, patience, began)
+            except GatewayError as error:
+                return await self._instead(registration, read, cached, patience, error)
+            if brought is None:  # the first attempt failed: nobody waits for the next who can be told something now
+                return await self._meanwhile(registration, read, flight, cached, patience)
         return Answer(brought.value, "pms", brought.fetched.as_of)
 
     async def aclose(self) -> None:

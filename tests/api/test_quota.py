@@ -34,9 +34,10 @@ class House:
     def __post_init__(self) -> None:
         self._numbers = itertools.count(1)
 
-    async def ask(self, caller: Client) -> httpx.Response:
+    async def ask(self, caller: Client, *, seconds: float = 30) -> httpx.Response:
         """Ask for a reservation that nobody has asked for before, as there is none; one request to the PMS."""
-        return await caller.get(f"/v1/hotels/{self.hotel.id}/reservations/none-{next(self._numbers)}")
+        path = f"/v1/hotels/{self.hotel.id}/reservations/none-{next(self._numbers)}"
+        return await caller("GET", path, headers={"X-Request-Timeout": str(seconds)})
 
     @contextlib.asynccontextmanager
     async def hammered(self) -> AsyncIterator[list[httpx.Response]]:
@@ -169,6 +170,16 @@ async def test_what_nobody_waits_for_leaves_half_to_those_who_wait(open_house: O
     assert answers.count((404, "not_found")) == sent
     assert 0 < sent <= 100 // 2
     assert {(await house.ask(caller)).status_code for caller in house.callers} == {404}
+
+
+async def test_those_who_wait_go_before_what_everybody_has_left(open_house: OpenHouse) -> None:
+    house = await open_house(options={"rate_limit": {"requests": 4, "window_seconds": 2}})
+    caller = house.callers[0]
+    used_up = await asyncio.gather(*(house.ask(caller) for _ in range(4)))
+    left = await asyncio.gather(*(house.ask(caller, seconds=0.3) for _ in range(12)))
+    assert [code_of(answer)[0] for answer in (*used_up, *left)] == [404] * 4 + [504] * 12
+    assert (await house.ask(caller, seconds=4)).status_code == 404  # three windows later if it went behind them
+    assert house.most() <= 4
 
 
 @pytest.mark.parametrize(
