@@ -1,0 +1,2 @@
+-- When each credential was set. Frozen.
+SELECT 1;

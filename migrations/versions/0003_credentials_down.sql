@@ -1,0 +1,2 @@
+-- Takes 0003_credentials.sql back.
+SELECT 1;

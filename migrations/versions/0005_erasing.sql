@@ -1,0 +1,2 @@
+-- Erasing a guest, whose marks outlive a rotation of keys. Frozen.
+SELECT 1;

@@ -1,0 +1,2 @@
+-- Takes 0005_erasing.sql back.
+SELECT 1;
