@@ -125,7 +125,10 @@ async def test_one_process_has_nearly_the_whole_limit_while_others_hold_blocks_t
 ) -> None:
     ours, theirs = start.two(limit=1_000, processes=2)
     assert await theirs.admits(client)
-    assert await let_in(ours.admits(client) for _ in range(1_100)) >= 970
+    admitted = 0
+    for _ in range(22):  # not all at once: the wire is served by the same loop as they are
+        admitted += await let_in(ours.admits(client) for _ in range(50))
+    assert admitted >= 970
 
 
 async def test_a_clients_limit_is_no_other_clients(start: Opener, client: str) -> None:
