@@ -98,5 +98,6 @@ def _say_what_next(vendor: VendorName) -> None:
   2. Make the wire the vendor's own, first in app/simulators/{name}/service.py, then in app/adapters/{name} (profile,
      wire, mapping, adapter); what you find on the way that nobody told you is a quirk in its README.md.
   3. Then capability by capability, in the order of that README.md: raise the ledger's `none` in {LEDGER},
-     which turns it red, and go on until `make check` and the tests above are green again."""
+     which turns it red; show it in the simulator, override the method in the adapter, and print the table anew
+     (`make docs`), until `make check` and the tests above are green again."""
     )

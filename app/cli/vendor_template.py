@@ -97,5 +97,12 @@ def _read(project: Path, path: Path) -> str:
 
 def _require_free(project: Path, there: Path, vendor: VendorName) -> None:
     for path in (there, there.with_suffix(".py")):
-        if (project / path).exists():
+        if _holds_anything(project / path):
             raise CommandError(f"{vendor.code} is taken: {path.as_posix()} is there already")
+
+
+def _holds_anything(path: Path) -> bool:
+    """Tell whether something is there; compiled leftovers of what was deleted are nothing."""
+    if not path.is_dir():
+        return path.exists()
+    return any(below.is_file() and "__pycache__" not in below.parts for below in path.rglob("*"))

@@ -141,7 +141,7 @@ def _require_that_the_vendor_was_tested(report: Path) -> None:
 
 
 NAMES = {
-    "ab": "A'b",
+    "yx": "A'b",
     "a_1": "The \"A\" 'n' 'One' \\",
     "stayfair": "Ételhôzó ÅØ — ¡Ω!",
     LONGEST: "x" * 60,

@@ -6,7 +6,7 @@ from app.core.adapter import PMSAdapter
 from app.domain.ids import VendorRef
 from app.domain.reservation import Reservation
 
-STAY = "houses/{house_id}/stays/{stay_id}"
+HOUSE = "houses/{house_id}"
 
 
 class TemplateAdapter(PMSAdapter):
@@ -16,6 +16,9 @@ class TemplateAdapter(PMSAdapter):
 
     async def get_reservation(self, ref: VendorRef) -> Reservation:
         """Give one reservation."""
-        place = {"house_id": self.hotel.property_id or "", "stay_id": ref}
-        found = await self.client.ask("GET", STAY, at=place, answer=wire.Stay)
+        found = await self.client.ask("GET", f"{HOUSE}/stays/{{stay_id}}", at=self._at(stay_id=ref), answer=wire.Stay)
         return mapping.reservation_from_wire(found, self.hotel)
+
+    def _at(self, **values: str) -> dict[str, str]:
+        """Give the values of a path; they are escaped when it is sent."""
+        return {"house_id": self.hotel.property_id or "", **values}

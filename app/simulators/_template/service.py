@@ -5,6 +5,8 @@ here: every simulator has them (`app/simulators/faults.py`).
 """
 
 import hmac
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -30,23 +32,49 @@ REFUSALS = {Refusal.NOT_FOUND: (400, "UNKNOWN_STAY")}
 """How the vendor says what the hotel refuses: HTTP status and code. Anything else is a conflict."""
 
 
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """A request that has shown its key and named a house."""
+
+    site: Site
+    hotel: SimulatedHotel
+    request: Request
+
+
+def stay(visit: Visit) -> dict[str, Any]:
+    """Show one reservation."""
+    booking = visit.hotel.booking(visit.request.path_params["stay_id"])
+    return shown_stay(visit.hotel, booking, odd=visit.site.modes["odd_state"] == "on")
+
+
+OFFERS: tuple[tuple[str, str, Callable[[Visit], Any]], ...] = (("GET", "/stays/{stay_id}", stay),)
+"""Method, path within the house, and what is done: a line for each thing that can be asked."""
+
+
 def api(site: Site) -> Starlette:
     """Make the vendor's API over one site."""
+    routes = [
+        Route(f"/houses/{{house_id}}{path}", _endpoint(site, act), methods=[method]) for method, path, act in OFFERS
+    ]
+    return Starlette(routes=routes)
 
-    async def stay(request: Request) -> Response:
+
+def _endpoint(site: Site, act: Callable[[Visit], Any]) -> Callable[[Request], Awaitable[Response]]:
+    """Check who comes in, do it, and say the hotel's refusals in the vendor's words."""
+
+    async def answer(request: Request) -> Response:
         if not hmac.compare_digest(request.headers.get("x-api-key", "").encode(), site.api_key.encode()):
             return refusal(401, "BAD_KEY", "the key is missing or unknown")
         hotel = site.hotels.get(request.path_params["house_id"])
         if hotel is None:
             return refusal(404, "UNKNOWN_HOUSE", "there is no such house")
         try:
-            booking = hotel.booking(request.path_params["stay_id"])
+            return JSONResponse(act(Visit(site, hotel, request)))
         except HotelRefused as refused:
             status, code = REFUSALS.get(refused.refusal, (409, "CONFLICT"))
             return refusal(status, code, refused.message)
-        return JSONResponse(shown_stay(hotel, booking, odd=site.modes["odd_state"] == "on"))
 
-    return Starlette(routes=[Route("/houses/{house_id}/stays/{stay_id}", stay, methods=["GET"])])
+    return answer
 
 
 def refusal(status: int, code: str, text: str) -> Response:
