@@ -16,6 +16,7 @@ from app.cli.hotels import hotels
 from app.cli.keys import keys, secrets
 from app.cli.matrix import matrix
 from app.cli.migrate import migrate
+from app.cli.new_vendor import new_vendor
 from app.cli.serve import serve
 from app.cli.simulate import simulate
 from app.cli.worker import worker
@@ -40,7 +41,7 @@ def _commands() -> typer.Typer:
         add_completion=False,
         pretty_exceptions_enable=False,
     )
-    for command in (demo, serve, worker, migrate, simulate, matrix, secrets):
+    for command in (demo, serve, worker, migrate, simulate, matrix, secrets, new_vendor):
         app.command()(command)
     app.add_typer(keys, name="keys")
     app.add_typer(hotels, name="hotels")

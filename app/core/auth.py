@@ -37,3 +37,15 @@ class Basic:
         """Add the header."""
         pair = f"{self.user.get_secret_value()}:{self.password.get_secret_value()}"
         request.headers["Authorization"] = f"Basic {base64.b64encode(pair.encode()).decode()}"
+
+
+@dataclass(frozen=True, slots=True)
+class HeaderKey:
+    """A key in a header of the vendor's own, such as `X-Api-Key`."""
+
+    header: str
+    key: SecretStr
+
+    async def sign(self, request: httpx.Request) -> None:
+        """Add the header."""
+        request.headers[self.header] = self.key.get_secret_value()

@@ -26,10 +26,12 @@ _PACKAGE = "app.simulators"
 
 @lru_cache(maxsize=1)
 def simulators() -> Mapping[str, Simulator]:
-    """Give the simulator of every module or package here that has one, by vendor."""
+    """Give the simulator of every module or package here that has one, by vendor; what begins with `_` is none."""
     package = importlib.import_module(_PACKAGE)
     found: dict[str, Simulator] = {}
     for module in pkgutil.iter_modules(package.__path__):
+        if module.name.startswith("_"):
+            continue
         simulator = getattr(importlib.import_module(f"{_PACKAGE}.{module.name}"), "SIMULATOR", None)
         if isinstance(simulator, Simulator):
             found[simulator.vendor] = simulator

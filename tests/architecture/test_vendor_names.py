@@ -5,11 +5,11 @@ shared file that knows vendors is a tax on every new one.
 """
 
 import io
-import re
 import tokenize
 
 import pytest
 
+from app.cli.vendor_name import naming
 from app.core.matrix import Ledger
 from tests.architecture.source import PROJECT, Module, modules, vendor_folders
 
@@ -29,8 +29,7 @@ def named(module: Module, names: set[str]) -> list[str]:
     """Give the places where a module names one of them."""
     if not names:
         return []
-    one_of = "|".join(map(re.escape, sorted(names)))
-    pattern = re.compile(rf"(?:(?<![A-Za-z])|(?=[A-Z]))(?i:{one_of})(?![a-z])")
+    pattern = naming(names)
     tokens = tokenize.generate_tokens(io.StringIO(module.text).readline)
     return [
         f"{module.path}:{token.start[0]} {hit.group()}" for token in tokens for hit in pattern.finditer(token.string)

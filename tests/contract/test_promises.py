@@ -27,8 +27,9 @@ WAIVED = _marked(strict=True, reason="the vendor's wire cannot say it")
 
 
 def _vendors() -> list[type[VendorContract]]:
-    for module in pkgutil.iter_modules(contract.__path__, f"{contract.__name__}."):
-        importlib.import_module(module.name)
+    for module in pkgutil.iter_modules(contract.__path__):
+        if not module.name.startswith("_"):
+            importlib.import_module(f"{contract.__name__}.{module.name}")
     return [one for one in _below(VendorContract) if one.__module__.startswith(contract.__name__)]
 
 
