@@ -17,6 +17,7 @@ import pytest
 from app.settings import generate_key, generate_secret
 
 COMMAND = [sys.executable, "-P", "-m", "app.cli"]
+_PROJECT = Path(__file__).resolve().parents[2]
 _WITHIN = 90.0  # seconds; the demo takes half a minute on an idle machine
 
 FreePorts = Callable[[int], list[int]]
@@ -116,7 +117,7 @@ class CommandLine:
 @pytest.fixture
 def bare(tmp_path: Path) -> CommandLine:
     """The command line without any setting."""
-    return CommandLine(tmp_path, {"PATH": os.environ["PATH"], "HOME": str(tmp_path)})
+    return CommandLine(tmp_path, {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "PYTHONPATH": str(_PROJECT)})
 
 
 @pytest.fixture
