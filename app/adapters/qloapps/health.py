@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 
 from app.adapters.qloapps import wire
-from app.core.adapter import HealthFinding
+from app.core.adapter import HealthFinding, PropertyFound
 from app.core.xml import Element
 from app.domain.hotel import Hotel
 
@@ -57,9 +57,23 @@ def hotel(ours: Hotel, found: Iterable[wire.HotelRow]) -> HealthFinding:
     return HealthFinding("hotel", row.active, f"hotel {row.id}, {row.hotel_name}, is {state}")
 
 
+def properties(
+    hotels: Iterable[wire.HotelRow], currencies: Iterable[wire.CurrencyRow], zones: Iterable[wire.ConfigurationRow]
+) -> list[PropertyFound]:
+    """Give the shop's hotels, which share its zone and its currency; the inactive ones are last."""
+    zone, counts_in = next((row.value for row in zones), None), own_currency(currencies)
+    ordered = sorted(hotels, key=lambda row: not row.active)
+    return [PropertyFound(row.id, row.hotel_name, zone, counts_in) for row in ordered]
+
+
+def own_currency(found: Iterable[wire.CurrencyRow]) -> str | None:
+    """Give the currency that the others are converted from."""
+    return next((row.iso_code for row in found if row.conversion_rate == 1), None)
+
+
 def currency(ours: Hotel, found: Iterable[wire.CurrencyRow]) -> HealthFinding:
     """Say whether the shop counts in the currency under which the hotel is registered."""
-    own = next((row.iso_code for row in found if row.conversion_rate == 1), None)
+    own = own_currency(found)
     right = own == ours.currency
     detail = f"the shop counts in {own}" + ("" if right else f", the hotel is registered with {ours.currency}")
     return HealthFinding("currency", right, detail)
