@@ -192,7 +192,7 @@ class QloAppsAdapter(PMSAdapter):
         remarks = await self._shop.booking(newest[0].id) if newest else NO_BOOKING
         return [
             health.rights(missing),
-            health.hotel(self.hotel, hotels),
+            health.hotel(self.hotel, hotels, () if hotels else await self._shop.rows(wire.HotelRow)),
             health.currency(self.hotel, currencies),
             health.bookings(tried=bool(newest), readable=remarks is not UNREADABLE),
         ]

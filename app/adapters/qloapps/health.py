@@ -47,11 +47,12 @@ def rights(missing: Sequence[str]) -> HealthFinding:
     return HealthFinding("rights", not missing, lacks if missing else "the API key may do all that is needed")
 
 
-def hotel(ours: Hotel, found: Iterable[wire.HotelRow]) -> HealthFinding:
-    """Say whether the property is there and open."""
+def hotel(ours: Hotel, found: Iterable[wire.HotelRow], others: Iterable[wire.HotelRow]) -> HealthFinding:
+    """Say whether the property is there and open, or which `others` there are instead."""
     row = next(iter(found), None)
     if row is None:
-        detail = f"the shop has no hotel {ours.property_id}: property_id must be the number of one of its hotels"
+        there = ", ".join(f"{one.id} ({one.hotel_name})" for one in others) or "none at all"
+        detail = f"the shop has no hotel {ours.property_id}: property_id must be the number of one of its: {there}"
         return HealthFinding("hotel", ok=False, detail=detail)
     state = "active" if row.active else "inactive: enable it in the shop's hotel list"
     return HealthFinding("hotel", row.active, f"hotel {row.id}, {row.hotel_name}, is {state}")
