@@ -142,7 +142,7 @@ class Registering:
             raise CommandError("these credentials open no property; have the PMS's administrator give them one")
         by_id = {one.id: one for one in found}
         if wanted is None and len(found) > 1:
-            wanted = self._ask.text("Property", "--property-id", default=found[0].id)
+            wanted = self._ask.text(f"Property, one of {', '.join(by_id)}", "--property-id", default=found[0].id)
         if wanted is None:
             say(f"taking {found[0].id}, the only one")
         chosen = by_id.get(wanted or found[0].id)
@@ -161,7 +161,10 @@ class Registering:
         seen = await self._introduction.acquaint(hotel_id, draft)
         _show(seen)
         shown = [Fact("id", hotel_id, origin), Fact("vendor", draft.vendor, _ASKED)]
-        shown += [Fact("base_url", draft.base_url, _ASKED), Fact("property_id", draft.property_id or "", "found there")]
+        shown += [
+            Fact("base_url", draft.base_url, _ASKED),
+            Fact("property_id", draft.property_id or "", _ASKED if self._wish.property_id else "found there"),
+        ]
         say("")
         print_table(("field", "value", "because"), (one.row() for one in (*shown, *facts.values())))
         if not self._may_go_on(seen, hotel_id, is_new=not any(one.id == hotel_id for one in self._registered)):
@@ -233,9 +236,8 @@ class Registering:
         diagnosis = await self._gateway.doctor.check(registration, Patience(time.monotonic() + _LAST_LOOK_SECONDS))
         wrong = ", ".join(one.name for one in diagnosis.checks if not one.ok)
         say("a last look at it as it is registered: " + (f"WRONG: {wrong}" if wrong else "all is well"), "", "next:")
-        flag = " --embedded" if self._wish.embedded else ""
         say(
-            f"  pms-gateway keys create --client front-desk --scope read --hotel {hotel_id}{flag}",
+            f"  pms-gateway keys create --client front-desk --scope read --hotel {hotel_id}{self._wish.flags}",
             f'  curl -H "Authorization: Bearer <that key>" http://127.0.0.1:{self._port}/v1/hotels/{hotel_id}/arrivals',
         )
         return diagnosis.healthy

@@ -55,7 +55,7 @@ def setup(
         options=read_options(option or []),
         dry_run=dry_run,
         force=force,
-        embedded=embedded,
+        flags=(" --embedded" if embedded else "") + (f" --folder {folder}" if folder else ""),
     )
     settings = operator_settings(embedded=embedded, folder=folder)
     from app.cli.database import at_gateway

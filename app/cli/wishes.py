@@ -29,7 +29,8 @@ class Wish:
     options: Mapping[str, Any]
     dry_run: bool
     force: bool
-    embedded: bool
+    flags: str
+    """Those that every command at this database needs, as they are typed."""
 
 
 def read_credentials(given: Sequence[str]) -> dict[str, str]:

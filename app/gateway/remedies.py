@@ -192,7 +192,7 @@ def failure(error: GatewayError, hotel: Hotel) -> HealthFinding:
     if cause is None:
         return HealthFinding("connection", ok=False, detail=error.detail)
     remedy = REMEDIES[cause]
-    told = error.detail if error.is_advised else f"{error.detail}: {sentence(cause, hotel, error.retry_after)}"
+    told = error.detail if error.is_advised else f"{error.detail}. {sentence(cause, hotel, error.retry_after)}"
     return HealthFinding(remedy.check, ok=False, detail=told)
 
 
@@ -201,7 +201,8 @@ def sentence(cause: Cause, hotel: Hotel, retry_after: float | None = None) -> st
     parts = urlsplit(hotel.base_url)
     port = parts.port or (443 if parts.scheme == "https" else 80)
     wait = "a minute" if retry_after is None else f"{max(1, round(retry_after))} s"
-    return REMEDIES[cause].sentence.format(
+    words = REMEDIES[cause].sentence
+    return (words[0].upper() + words[1:]).format(
         host=parts.hostname or "", port=port, property=hotel.property_id or "(none)", wait=wait
     )
 
