@@ -11,29 +11,32 @@ from app.cli.wishes import Wish, read_credentials, read_options
 if TYPE_CHECKING:
     from app.api.deps import Gateway
 
+CredentialPairs = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="NAME=VALUE",
+        help="Repeat it. VALUE is a reference (env:PMS_CRED_X, file:PATH), - for a line of standard input, or the "
+        "secret itself, which everybody on this machine can read in the list of processes.",
+    ),
+]
+OptionPairs = Annotated[
+    list[str] | None, typer.Option(metavar="NAME=VALUE", help="An option of the vendor; repeat it.")
+]
+
 _UNHEALTHY = 1
 
 
 def setup(
     vendor: Annotated[str | None, typer.Option(help="Whose PMS it is; `pms-gateway matrix` lists them.")] = None,
     base_url: Annotated[str | None, typer.Option(help="Where its API is.")] = None,
-    credential: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="NAME=VALUE",
-            help="Repeat it. VALUE is a reference (env:PMS_CRED_X, file:PATH), - for a line of standard input, or the "
-            "secret itself, which everybody on this machine can read in the list of processes.",
-        ),
-    ] = None,
+    credential: CredentialPairs = None,
     property_id: Annotated[str | None, typer.Option(help="Which of the PMS's properties.")] = None,
     hotel_id: Annotated[str | None, typer.Option("--id", help="The hotel's id at the gateway.")] = None,
     name: Annotated[str | None, typer.Option(help="The hotel's name.")] = None,
     timezone: Annotated[str | None, typer.Option(help="Its IANA time zone, such as Europe/Vienna.")] = None,
     currency: Annotated[str | None, typer.Option(help="Its currency, such as EUR.")] = None,
     country: Annotated[str | None, typer.Option(help="Its country, such as AT.")] = None,
-    option: Annotated[
-        list[str] | None, typer.Option(metavar="NAME=VALUE", help="An option of the vendor; repeat it.")
-    ] = None,
+    option: OptionPairs = None,
     yes: Annotated[bool, typer.Option("--yes", help="Ask nothing: what is missing ends the command.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Do everything but register.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Register also what does not work yet.")] = False,

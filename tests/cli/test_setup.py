@@ -2,11 +2,12 @@
 
 import asyncio
 import itertools
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import pytest
+import structlog
 
 from app.api.deps import Gateway
 from app.cli.actor import operator as somebody
@@ -48,7 +49,17 @@ async def gateway(
 
 
 @pytest.fixture
-def setup(gateway: Gateway, simulators: SimulatorServer, capsys: pytest.CaptureFixture[str]) -> Setup:
+def uncached_loggers(gateway: Gateway) -> Iterator[None]:
+    """Lets no logger keep the standard output of one test, which is closed in the next."""
+    structlog.configure(cache_logger_on_first_use=False)
+    yield
+    structlog.configure(cache_logger_on_first_use=True)
+
+
+@pytest.fixture
+def setup(
+    gateway: Gateway, uncached_loggers: None, simulators: SimulatorServer, capsys: pytest.CaptureFixture[str]
+) -> Setup:
     """Goes through the steps for a site, unattended, as with these flags."""
 
     async def run(site: Site, *, key: str | None = None, **given: Any) -> Run:
@@ -169,10 +180,11 @@ async def test_a_dry_run_shows_everything_and_registers_nothing(
 async def test_unattended_it_never_chooses_between_properties(
     setup: Setup, fresh_site: FreshSite, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with pytest.raises(CommandError, match="--property-id.*1, 2") as refused:
+    with pytest.raises(CommandError, match=r"--property-id.*1, 2") as refused:
         await setup(fresh_site("qloapps"))
     assert refused.value.status == MISUSED
-    assert all(name in capsys.readouterr().out for name in ("The Hotel Prime", "The Seaside"))
+    shown = capsys.readouterr().out
+    assert all(name in shown for name in ("The Hotel Prime", "The Seaside"))
     with pytest.raises(CommandError, match="9 is none of these properties: 1, 2"):
         await setup(fresh_site("qloapps"), property_id="9")
 
