@@ -163,7 +163,7 @@ class Registering:
         shown = [Fact("id", hotel_id, origin), Fact("vendor", draft.vendor, _ASKED)]
         shown += [
             Fact("base_url", draft.base_url, _ASKED),
-            Fact("property_id", draft.property_id or "", _ASKED if self._wish.property_id else "found there"),
+            Fact("property_id", draft.property_id or "", "one that the credentials open"),
         ]
         say("")
         print_table(("field", "value", "because"), (one.row() for one in (*shown, *facts.values())))

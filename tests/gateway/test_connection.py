@@ -10,11 +10,12 @@ from email.utils import format_datetime
 import orjson
 import pytest
 
+from app.core.adapter import PropertyFound
 from app.core.egress import EgressPolicy
 from app.domain.causes import Cause
 from app.gateway.doctor import Diagnosis
 from app.gateway.reads import Patience
-from app.gateway.remedies import REMEDIES
+from app.gateway.remedies import REMEDIES, wrong_property
 from app.simulators.faults import Fault, FaultKind
 from tests.fixtures.clock import ManualClock
 from tests.fixtures.connections import (
@@ -207,9 +208,10 @@ async def test_a_clock_that_is_wrong_is_found_by_the_date_of_an_answer(ahead: ti
     assert told in clock.detail
 
 
-@pytest.mark.parametrize("date", [format_datetime(datetime.now(UTC), usegmt=True), None, "yesterday"])
+@pytest.mark.parametrize("date", ["now", None, "yesterday"])
 async def test_a_clock_that_is_right_or_that_nobody_tells_is_no_fault(date: str | None) -> None:
-    answer = http_answer(orjson.dumps(FACTS).decode(), **({"date": date} if date else {}))
+    said = format_datetime(datetime.now(UTC), usegmt=True) if date == "now" else date
+    answer = http_answer(orjson.dumps(FACTS).decode(), **({"date": said} if said else {}))
     async with surgery() as opened, impostor(answer) as port:
         diagnosis = await looked_at(opened, f"http://127.0.0.1:{port}")
     assert diagnosis.reached
@@ -240,6 +242,22 @@ async def test_a_property_that_is_not_there_is_told_with_those_that_are(
         diagnosis = await opened.doctor.check(wrong, Patience(opened.clock.monotonic() + 30))
     (place,) = [one for one in diagnosis.checks if not one.ok]
     assert all(f"{hotel.setup.property_id} ({hotel.setup.name})" in place.detail for hotel in site.hotels.values())
+
+
+@pytest.mark.parametrize(
+    ("found", "told"),
+    [
+        (
+            [PropertyFound("A", "Inn"), PropertyFound("B")],
+            "these credentials open A (Inn), B; register the hotel with one",
+        ),
+        ([], "these credentials open none at all; have its administrator"),
+    ],
+)
+def test_the_properties_that_there_are_are_told_with_what_to_do(found: list[PropertyFound], told: str) -> None:
+    finding = wrong_property(found, registration(base_url="https://pms.example").hotel)
+    assert (finding.name, finding.ok) == ("property", False)
+    assert told in finding.detail
 
 
 async def test_a_vendors_own_advice_stands_alone(simulators: SimulatorServer, fresh_site: FreshSite) -> None:
