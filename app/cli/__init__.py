@@ -12,12 +12,14 @@ import typer
 from app.cli.console import CommandError, tell
 from app.cli.dead_letters import dead_letters
 from app.cli.demo import demo
+from app.cli.doctor import doctor
 from app.cli.hotels import hotels
 from app.cli.keys import keys, secrets
 from app.cli.matrix import matrix
 from app.cli.migrate import migrate
 from app.cli.new_vendor import new_vendor
 from app.cli.serve import serve
+from app.cli.setup import setup
 from app.cli.simulate import simulate
 from app.cli.worker import worker
 
@@ -41,7 +43,7 @@ def _commands() -> typer.Typer:
         add_completion=False,
         pretty_exceptions_enable=False,
     )
-    for command in (demo, serve, worker, migrate, simulate, matrix, secrets, new_vendor):
+    for command in (demo, setup, doctor, serve, worker, migrate, simulate, matrix, secrets, new_vendor):
         app.command()(command)
     app.add_typer(keys, name="keys")
     app.add_typer(hotels, name="hotels")

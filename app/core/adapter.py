@@ -47,6 +47,17 @@ class HealthFinding:
 
 
 @dataclass(frozen=True, slots=True)
+class PropertyFound:
+    """A property that the credentials open, with what the PMS says of it; None is what it does not say."""
+
+    id: str
+    name: str | None = None
+    timezone: str | None = None
+    currency: str | None = None
+    country: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class GuestUpsert:
     """The profile after an upsert, and whether it was made by it."""
 
@@ -99,6 +110,14 @@ class PMSAdapter:
 
     async def find_business_date(self) -> date | None:
         """Give the PMS's business date, or None where it has none."""
+        return None
+
+    async def find_properties(self) -> list[PropertyFound] | None:
+        """Give the properties that the credentials open, or None where the PMS cannot tell.
+
+        It is asked before a hotel is registered: the connector's hotel may have no `property_id` yet, and of the rest
+        only what is needed to connect. A PMS that has no list may give the one property that the hotel names.
+        """
         return None
 
     async def find_newest_record(self) -> datetime | None:

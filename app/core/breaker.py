@@ -10,6 +10,7 @@ from typing import TypeVar
 import pybreaker
 
 from app.core.clock import Clock
+from app.domain.causes import Cause
 from app.domain.errors import (
     GatewayError,
     OutcomeUnknown,
@@ -108,6 +109,7 @@ class Breaker:
                 "the PMS keeps failing, calls to it are paused",
                 vendor=self._vendor,
                 retry_after=max(1.0, self._left()),
+                cause=Cause.PAUSED,
             )
 
     def _left(self) -> float:

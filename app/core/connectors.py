@@ -16,6 +16,7 @@ from app.core.profile import Credentials, RateLimit, VendorProfile
 from app.core.secrets import SecretResolver
 from app.core.services import VendorServices
 from app.core.throttle import QuotaLeft
+from app.domain.causes import Cause
 from app.domain.errors import InvalidRequest, VendorAuthFailed
 from app.domain.hotel import Hotel
 
@@ -155,7 +156,8 @@ class ConnectorCache:
             return self._factory.open(registration)
         except InvalidRequest as error:
             detail = f"the credentials that this hotel is registered with cannot be used: {error.detail}"
-            raise VendorAuthFailed(detail, vendor=registration.hotel.vendor) from None
+            vendor = registration.hotel.vendor
+            raise VendorAuthFailed(detail, vendor=vendor, cause=Cause.CREDENTIALS_UNUSABLE) from None
 
     def _leave(self, connector: PMSAdapter) -> None:
         self._leaving[id(connector)] = connector

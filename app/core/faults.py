@@ -7,6 +7,7 @@ from email.utils import parsedate_to_datetime
 
 import httpx
 
+from app.core import causes
 from app.core.breaker import NoFreeConnection
 from app.core.profile import VendorAnswer, VendorFault, VendorProfile
 from app.domain.errors import (
@@ -38,6 +39,7 @@ BY_STATUS: Mapping[int, type[VendorError]] = {
 NEVER_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.UnsupportedProtocol)
 """Failures of httpx before the first byte of the request; all others come after it."""
 
+_FORBIDDEN = 403
 _CODE = re.compile(r"[A-Za-z0-9_.:/-]{1,64}")
 """What a vendor's code may look like to be logged and told; a sentence could hold anything."""
 _SECONDS = re.compile(r"[0-9]{1,10}(\.[0-9]{1,9})?")
@@ -60,17 +62,21 @@ def error_from_answer(profile: VendorProfile, answer: VendorAnswer, now: datetim
         vendor_code=fault.code if fault.code and _CODE.fullmatch(fault.code) else str(answer.status),
         retry_after=retry_after(answer.headers, now),
         errors=[FieldFault((name,), msg) for name, msg in fault.fields] if issubclass(kind, VendorRejected) else [],
+        cause=causes.of_answer(answer, fault),
+        is_advised=bool(fault.advice),
     )
 
 
 def error_from_exception(profile: VendorProfile, error: httpx.HTTPError | TimeoutError) -> VendorError:
     """Give the error that a failed exchange stands for; only what surely was not sent is NOT_SENT."""
-    name = type(error).__name__
+    name, cause = type(error).__name__, causes.of_exception(error)
     if isinstance(error, httpx.PoolTimeout):
         return NoFreeConnection(f"all connections to {profile.display_name} are in use", vendor=profile.vendor)
     if isinstance(error, NEVER_SENT):
-        return VendorUnavailable(f"{profile.display_name} could not be reached ({name})", vendor=profile.vendor)
-    return OutcomeUnknown(f"{profile.display_name} gave no usable answer ({name})", vendor=profile.vendor)
+        return VendorUnavailable(
+            f"{profile.display_name} could not be reached ({name})", vendor=profile.vendor, cause=cause
+        )
+    return OutcomeUnknown(f"{profile.display_name} gave no usable answer ({name})", vendor=profile.vendor, cause=cause)
 
 
 def retry_after(headers: Mapping[str, str], now: datetime) -> float | None:
@@ -103,6 +109,9 @@ def _sentence(profile: VendorProfile, status: int, fault: VendorFault, kind: typ
         return f"{profile.display_name} answered {status}: {fault.advice}"
     if issubclass(kind, VendorContractBroken):
         return f"{profile.display_name} answered {status}, which is no answer of its API; check base_url"
+    if issubclass(kind, VendorAuthFailed) and status == _FORBIDDEN:
+        said = f": {fault.message[:300]}" if fault.message else ""
+        return f"{profile.display_name} answered {status}: this hotel's credentials may not do this{said}"
     if issubclass(kind, VendorAuthFailed):
         return f"{profile.display_name} answered {status}: it does not take this hotel's credentials"
     said = f": {fault.message[:300]}" if fault.message and issubclass(kind, VendorRejected) else ""

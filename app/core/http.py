@@ -19,15 +19,17 @@ import orjson
 import structlog
 from pydantic import BaseModel, ValidationError
 
-from app.core import deadline
+from app.core import causes, deadline
 from app.core.auth import Auth
 from app.core.body import UnusableBody, read_body
 from app.core.breaker import DeadlineCut
 from app.core.faults import error_from_answer, error_from_exception
 from app.core.operation import Send, current_send
+from app.core.pms_clock import PmsClock
 from app.core.profile import VendorAnswer, VendorProfile
 from app.core.retry import with_retry
 from app.core.services import VendorServices
+from app.domain.causes import Cause
 from app.domain.errors import DeadlineExceeded, GatewayError, NotFound, VendorContractBroken, VendorThrottled
 from app.domain.model import type_adapter
 from app.telemetry import context, metrics
@@ -81,6 +83,8 @@ class VendorClient:
     """Tells sets of credentials apart in the quota; no secret itself."""
     services: VendorServices
     _http: httpx.AsyncClient = field(repr=False)
+    pms_clock: PmsClock = field(default_factory=PmsClock)
+    """What the PMS's answers say of its clock."""
 
     async def ask(
         self,
@@ -237,11 +241,14 @@ class VendorClient:
         except TimeoutError as error:
             if cut:
                 raise DeadlineCut(
-                    "the PMS did not answer within the time that was left", vendor=self.profile.vendor
+                    "the PMS did not answer within the time that was left",
+                    vendor=self.profile.vendor,
+                    cause=Cause.NO_TIME,
                 ) from error
             raise error_from_exception(self.profile, error) from error
         except httpx.HTTPError as error:
             raise error_from_exception(self.profile, error) from error
+        self.pms_clock.note(reply.headers.get("date"), self.services.clock.now())
         receipt = reply.headers.get((self.profile.request_id_header or "").lower())
         if call.send is not None and receipt:
             call.send.operation.receipts.append(receipt[:255])
@@ -254,7 +261,8 @@ class VendorClient:
         if call.send is not None:
             left = min(left, call.send.operation.not_after - now)
         if left <= 0:
-            raise DeadlineExceeded("the time for this ended before it could be sent", vendor=self.profile.vendor)
+            detail = "the time for this ended before it could be sent"
+            raise DeadlineExceeded(detail, vendor=self.profile.vendor, cause=Cause.NO_TIME)
         own = self.profile.timeout or self.services.timeout
         return min(own, left), left < own
 
@@ -278,7 +286,8 @@ class VendorClient:
         try:
             body = await read_body(response, self.profile.max_response_bytes)
         except UnusableBody as error:
-            raise VendorContractBroken(f"{self.profile.display_name} {error}", vendor=self.profile.vendor) from None
+            detail = f"{self.profile.display_name} {error}"
+            raise VendorContractBroken(detail, vendor=self.profile.vendor, cause=Cause.WRONG_FORM) from None
         finally:
             await response.aclose()
         return VendorAnswer(response.status_code, dict(response.headers), body)
@@ -328,5 +337,6 @@ def _decode(profile: VendorProfile, reply: VendorAnswer, answer: type[T]) -> T:
         raise VendorContractBroken(
             f"{profile.display_name} answered {reply.status}, but not as documented ({where}: {first['type']})",
             vendor=profile.vendor,
+            cause=causes.form_of(reply),
         ) from None
     return result

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, SecretStr, field_validator
 
 from app.core.auth import Auth
 from app.domain.capability import Capability
+from app.domain.causes import Cause
 from app.domain.errors import VendorError
 from app.domain.hotel import HotelOptions
 
@@ -48,13 +49,15 @@ class VendorFault:
     """What a vendor says went wrong, in its own code and words; either may be missing.
 
     `fields` names the parts of the request that it complains about, as it names them. `advice` is a sentence of
-    ours on what to do about it; it is shown to callers, so it holds nothing of a guest and no secret.
+    ours on what to do about it; it is shown to callers, so it holds nothing of a guest and no secret. `cause` is what
+    the words say of the connection, where the status alone would say something else.
     """
 
     code: str | None = None
     message: str | None = None
     fields: tuple[tuple[str, str], ...] = ()
     advice: str | None = None
+    cause: Cause | None = None
 
 
 def no_fault(_: VendorAnswer) -> VendorFault:

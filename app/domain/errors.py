@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import Any, ClassVar
 
 from app.domain.capability import Capability
+from app.domain.causes import Cause
 from app.domain.money import Money
 
 
@@ -31,7 +32,9 @@ class FieldFault:
 class GatewayError(Exception):
     """Something that a caller is told, with a stable `code` of the HTTP contract.
 
-    `detail` is a sentence for a person and never holds a secret, a guest's data or a vendor's body.
+    `detail` is a sentence for a person and never holds a secret, a guest's data or a vendor's body. `cause` is why,
+    where that is known, and `is_advised` tells that `detail` says already what to do about it; both are for this
+    process only, callers are not told.
     """
 
     code: ClassVar[str] = "internal_error"
@@ -47,6 +50,8 @@ class GatewayError(Exception):
         retry_after: float | None = None,
         errors: Sequence[FieldFault] = (),
         extra: Mapping[str, Any] | None = None,
+        cause: Cause | None = None,
+        is_advised: bool = False,
     ) -> None:
         super().__init__(detail)
         self.detail = detail
@@ -55,6 +60,8 @@ class GatewayError(Exception):
         self.retry_after = retry_after
         self.errors = tuple(errors)
         self.extra = dict(extra or {})
+        self.cause = cause
+        self.is_advised = is_advised
 
     def as_told(self) -> dict[str, Any]:
         """Give what a caller is told of this, JSON-like, so that it can be told again."""

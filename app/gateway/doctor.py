@@ -2,12 +2,13 @@
 
 from dataclasses import dataclass
 
-from app.core import deadline
 from app.core.adapter import HealthFinding
 from app.core.clock import Clock
 from app.core.connectors import ConnectorCache, Registration
 from app.domain.errors import GatewayError
+from app.gateway.connection import look_after
 from app.gateway.reads import Patience
+from app.gateway.remedies import failure
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +18,8 @@ class Diagnosis:
     healthy: bool
     latency_ms: int
     checks: tuple[HealthFinding, ...]
+    reached: bool = True
+    """Whether the PMS let itself be asked; where not, `checks` say why."""
 
 
 class Doctor:
@@ -31,9 +34,8 @@ class Doctor:
         started = self._clock.monotonic()
         try:
             async with self._connectors.lease(registration) as connector:
-                with deadline.until(patience.until):
-                    findings = await connector.check_health()
-        except GatewayError as error:
-            findings = [HealthFinding("connection", ok=False, detail=error.detail)]
+                reached, findings = await look_after(connector, patience.until)
+        except GatewayError as error:  # the credentials cannot be used; nothing was asked
+            reached, findings = False, [failure(error, registration.hotel)]
         latency = round((self._clock.monotonic() - started) * 1000)
-        return Diagnosis(all(one.ok for one in findings), latency, tuple(findings))
+        return Diagnosis(all(one.ok for one in findings), latency, tuple(findings), reached)

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 import structlog
 from pydantic import ConfigDict, Field, SecretStr, ValidationError
 
+from app.core.adapter import PMSAdapter
 from app.core.connectors import ConnectorFactory, Registration
 from app.core.discovery import adapter_class, parse_credentials, parse_options
 from app.core.egress import EgressPolicy
@@ -143,6 +144,26 @@ class HotelDirectory:
             self._copies.forget(_HOTELS)  # who left before the end does not know whether it was stored
         return hotel, put.created
 
+    async def rehearse(self, hotel_id: str, draft: HotelDraft, *, place_known: bool = True) -> PMSAdapter:
+        """Make a connector of a hotel as it would be registered, to be closed by the caller; nothing is stored.
+
+        Without `place_known` the `property_id` may still be missing, as it may have to be asked for first. A draft
+        without credentials takes those that are stored, within the same fences as `put`.
+
+        Raises:
+            InvalidRequest: a field is wrong, or there are no credentials.
+        """
+        hotel = self._checked(hotel_id, draft, place_known=place_known)
+        credentials = draft.credentials
+        if credentials is None:
+            async with self._database.unit_of_work() as work:
+                before = await work.hotels.find(hotel_id)
+            _require_credentials_for_new_host(before, hotel, draft)
+            if before is None or before.credentials is None:
+                raise InvalidRequest.of("credentials", "are required when the hotel is new")
+            return self._factory.open(Registration(hotel, before.credentials, revision=0))
+        return self._factory.open(Registration(hotel, credentials, revision=0))
+
     async def delete(self, hotel_id: str, caller: Caller, *, until: float = float("inf")) -> None:
         """Erase a hotel with all data under its id, by `until` (monotonic seconds); the PMS is untouched.
 
@@ -159,13 +180,13 @@ class HotelDirectory:
         finally:
             self._copies.forget(_HOTELS)
 
-    def _checked(self, hotel_id: str, draft: HotelDraft) -> Hotel:
+    def _checked(self, hotel_id: str, draft: HotelDraft, *, place_known: bool = True) -> Hotel:
         try:
             profile = adapter_class(draft.vendor).profile
         except UnknownResource as error:
             raise InvalidRequest.of("vendor", error.detail) from None
         self._policy.check_url("base_url", draft.base_url)
-        if profile.needs_property_id and not draft.property_id:
+        if place_known and profile.needs_property_id and not draft.property_id:
             raise InvalidRequest.of("property_id", f"is required for {profile.display_name}")
         if draft.credentials is not None:
             parse_credentials(draft.vendor, draft.credentials)

@@ -81,6 +81,7 @@ class CommandLine:
             env={**self.environment, **environment},
             input=given,
             capture_output=True,
+            start_new_session=True,  # without a terminal, where a hidden question would be asked instead
             text=True,
             timeout=_WITHIN,
             check=False,

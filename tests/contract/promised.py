@@ -151,7 +151,8 @@ def _room(hotel: HotelUnderTest, data: Any) -> None:
 
 
 def _healthy(_: HotelUnderTest, data: Any) -> None:
-    assert data["healthy"], data["checks"]
+    unwell = {check["name"] for check in data["checks"] if not check["ok"]}
+    assert unwell <= {"clock"}, data["checks"]  # the gateway of these tests has a clock of its own, which is told
     assert len(data["checks"]) > 1
 
 

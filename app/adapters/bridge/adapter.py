@@ -9,7 +9,7 @@ from app.adapters.bridge import mapping, settling, wire
 from app.adapters.bridge.calls import GUEST, PROPERTY, RESERVATION, ROOM, Calls, Write
 from app.adapters.bridge.profile import BRIDGE, facts_at
 from app.adapters.bridge.settling import Traces
-from app.core.adapter import GuestUpsert, HealthFinding, PMSAdapter
+from app.core.adapter import GuestUpsert, HealthFinding, PMSAdapter, PropertyFound
 from app.core.operation import Operation
 from app.core.profile import VendorProfile
 from app.domain.folio import Balance, Charge, ChargeDraft, FolioLine
@@ -43,6 +43,12 @@ class BridgeAdapter(PMSAdapter):
     async def find_business_date(self) -> date | None:
         """Give the PMS's business date, or None where it has none."""
         return (await self._calls.facts()).business_date
+
+    async def find_properties(self) -> list[PropertyFound] | None:
+        """Give the one property that the hotel names: the contract has no list of them."""
+        if self.hotel.property_id is None:
+            return None
+        return [mapping.property_from_wire(await self._calls.facts())]
 
     async def find_newest_record(self) -> datetime | None:
         """Give when the newest record was made that the PMS's lists show (§ 4), or None where it does not say."""

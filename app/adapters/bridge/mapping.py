@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 
 from app.adapters.bridge import wire
 from app.adapters.bridge.profile import facts_at
-from app.core.adapter import HealthFinding
+from app.core.adapter import HealthFinding, PropertyFound
 from app.domain.capability import TRAITS, Capability
 from app.domain.folio import ChargeDraft, FolioLine, LineKind
 from app.domain.guest import GuestContact, GuestDraft, GuestProfile, Preference, PreferenceSet
@@ -142,6 +142,11 @@ def room_from_wire(room: wire.Room) -> RoomStatus:
         occupancy=word(RoomOccupancy, room.occupancy, RoomOccupancy.UNKNOWN),
         vendor_status=room.cleaning,
     )
+
+
+def property_from_wire(found: wire.Property) -> PropertyFound:
+    """Give a property as the PMS describes it."""
+    return PropertyFound(found.id, found.name, found.timezone, found.currency, found.country)
 
 
 def findings(found: wire.Property, hotel: Hotel) -> list[HealthFinding]:

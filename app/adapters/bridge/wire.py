@@ -49,6 +49,7 @@ class Property(_Wire):
     contract_version: str
     timezone: str
     currency: str
+    country: str | None = None
     business_date: dt.date | None = None
     capabilities: tuple[str, ...]
     idempotency_keys: bool

@@ -13,7 +13,7 @@ from app.adapters.qloapps.shop import NO_BOOKING, UNREADABLE, Shop
 from app.adapters.qloapps.wanted import Wanted
 from app.adapters.qloapps.writing import Bookings
 from app.core import xml
-from app.core.adapter import GuestUpsert, HealthFinding, PMSAdapter
+from app.core.adapter import GuestUpsert, HealthFinding, PMSAdapter, PropertyFound
 from app.core.clock import Clock
 from app.core.http import VendorClient
 from app.core.operation import Operation
@@ -42,6 +42,13 @@ class QloAppsAdapter(PMSAdapter):
         self._guests = Guests(self._shop)
         self._bookings = Bookings(self._shop, self._guests)
         self._charges = Charges(self._shop, self._bookings)
+
+    async def find_properties(self) -> list[PropertyFound]:
+        """Give the shop's hotels; zone and currency are the shop's, where the key may read them."""
+        hotels = await self._shop.rows(wire.HotelRow)
+        currencies = await self._shop.rows_if_permitted(wire.CurrencyRow)
+        zones = await self._shop.rows_if_permitted(wire.ConfigurationRow, wire.among("name", [wire.TIME_ZONE]))
+        return health.properties(hotels, currencies, zones)
 
     async def find_newest_record(self) -> datetime | None:
         """Give when the newest order was made; one from the future tells that the hotel's zone is not the shop's."""
@@ -185,7 +192,7 @@ class QloAppsAdapter(PMSAdapter):
         remarks = await self._shop.booking(newest[0].id) if newest else NO_BOOKING
         return [
             health.rights(missing),
-            health.hotel(self.hotel, hotels),
+            health.hotel(self.hotel, hotels, () if hotels else await self._shop.rows(wire.HotelRow)),
             health.currency(self.hotel, currencies),
             health.bookings(tried=bool(newest), readable=remarks is not UNREADABLE),
         ]

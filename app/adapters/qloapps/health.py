@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 
 from app.adapters.qloapps import wire
-from app.core.adapter import HealthFinding
+from app.core.adapter import HealthFinding, PropertyFound
 from app.core.xml import Element
 from app.domain.hotel import Hotel
 
@@ -47,19 +47,34 @@ def rights(missing: Sequence[str]) -> HealthFinding:
     return HealthFinding("rights", not missing, lacks if missing else "the API key may do all that is needed")
 
 
-def hotel(ours: Hotel, found: Iterable[wire.HotelRow]) -> HealthFinding:
-    """Say whether the property is there and open."""
+def hotel(ours: Hotel, found: Iterable[wire.HotelRow], others: Iterable[wire.HotelRow]) -> HealthFinding:
+    """Say whether the property is there and open, or which `others` there are instead."""
     row = next(iter(found), None)
     if row is None:
-        detail = f"the shop has no hotel {ours.property_id}: property_id must be the number of one of its hotels"
+        there = ", ".join(f"{one.id} ({one.hotel_name})" for one in others) or "none at all"
+        detail = f"the shop has no hotel {ours.property_id}: property_id must be the number of one of its: {there}"
         return HealthFinding("hotel", ok=False, detail=detail)
     state = "active" if row.active else "inactive: enable it in the shop's hotel list"
     return HealthFinding("hotel", row.active, f"hotel {row.id}, {row.hotel_name}, is {state}")
 
 
+def properties(
+    hotels: Iterable[wire.HotelRow], currencies: Iterable[wire.CurrencyRow], zones: Iterable[wire.ConfigurationRow]
+) -> list[PropertyFound]:
+    """Give the shop's hotels, which share its zone and its currency; the inactive ones are last."""
+    zone, counts_in = next((row.value for row in zones), None), own_currency(currencies)
+    ordered = sorted(hotels, key=lambda row: not row.active)
+    return [PropertyFound(row.id, row.hotel_name, zone, counts_in) for row in ordered]
+
+
+def own_currency(found: Iterable[wire.CurrencyRow]) -> str | None:
+    """Give the currency that the others are converted from."""
+    return next((row.iso_code for row in found if row.conversion_rate == 1), None)
+
+
 def currency(ours: Hotel, found: Iterable[wire.CurrencyRow]) -> HealthFinding:
     """Say whether the shop counts in the currency under which the hotel is registered."""
-    own = next((row.iso_code for row in found if row.conversion_rate == 1), None)
+    own = own_currency(found)
     right = own == ours.currency
     detail = f"the shop counts in {own}" + ("" if right else f", the hotel is registered with {ours.currency}")
     return HealthFinding("currency", right, detail)

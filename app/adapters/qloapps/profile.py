@@ -8,6 +8,7 @@ from pydantic import Field, SecretStr
 from app.core import xml
 from app.core.auth import Basic
 from app.core.profile import Credentials, VendorAnswer, VendorFault, VendorProfile
+from app.domain.causes import Cause
 from app.domain.errors import NoAvailability, OutcomeUnknown, VendorAuthFailed, VendorRejected
 from app.domain.hotel import HotelOptions
 
@@ -24,6 +25,8 @@ _ADVICE = {
     "21": _UNKNOWN_KEY,
     "22": f"the webservice is switched off; enable it {_KEY}",
 }
+_CAUSES = {**dict.fromkeys(("25", "26"), Cause.RIGHT_MISSING), "22": Cause.MAINTENANCE}
+"""What the status alone would not tell: a missing right is a 401 or 405 (# Q13)."""
 
 
 class QloAppsOptions(HotelOptions):
@@ -38,7 +41,9 @@ class QloAppsOptions(HotelOptions):
 class QloAppsCredentials(Credentials):
     """The key of the webservice, 32 characters, with its rights per resource and method."""
 
-    api_key: SecretStr = Field(min_length=1)
+    api_key: SecretStr = Field(
+        min_length=1, description="Key of the webservice, 32 characters, from Advanced Parameters > Webservice."
+    )
 
 
 def _sign(credentials: QloAppsCredentials) -> Basic:
@@ -58,7 +63,7 @@ def _read_fault(answer: VendorAnswer) -> VendorFault:
     words = message.partition("\n")[0] if message else None  # what follows may be the request, with a guest in it
     if (words or "").startswith(_SOLD_OUT):
         return VendorFault("sold_out", words)
-    return VendorFault(code, words, advice=_advice(answer.status, code, words or ""))
+    return VendorFault(code, words, advice=_advice(answer.status, code, words or ""), cause=_CAUSES.get(code or ""))
 
 
 def _errors(answer: VendorAnswer) -> Iterator[tuple[str, str]]:

@@ -210,6 +210,18 @@ class OrderStateRow(Row):
     name: Text
 
 
+TIME_ZONE = "PS_TIMEZONE"
+
+
+class ConfigurationRow(Row):
+    """A setting of the shop (code)."""
+
+    resource = node = "configurations"
+    id: Number
+    name: str
+    value: str | None = None
+
+
 class CurrencyRow(Row):
     """A currency of the shop; its own has the rate 1."""
 

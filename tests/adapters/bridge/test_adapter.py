@@ -7,7 +7,7 @@ from decimal import Decimal
 import pytest
 
 from app.core import matrix
-from app.core.adapter import methods
+from app.core.adapter import PropertyFound, methods
 from app.core.discovery import adapter_class
 from app.core.egress import EgressPolicy
 from app.core.registry import get_connector
@@ -334,6 +334,13 @@ async def test_the_business_date_is_the_pmss_own(connect: Connect) -> None:
     bridge.hotel.business_date_is = bridge.hotel.business_date - timedelta(days=1)
     assert await bridge.connector.find_business_date() == bridge.hotel.business_date_is
     assert await without.connector.find_business_date() is None
+
+
+async def test_the_property_that_is_named_is_found_as_the_pms_describes_it(connect: Connect) -> None:
+    bridge = connect()
+    setup = bridge.hotel.setup
+    found = PropertyFound(setup.property_id, setup.name, setup.timezone, setup.currency, setup.country)
+    assert await bridge.connector.find_properties() == [found]
 
 
 async def test_a_fit_installation_is_found_healthy(bridge: Bridge) -> None:

@@ -7,6 +7,7 @@ from decimal import Decimal
 import pytest
 
 from app.adapters.qloapps.adapter import QloAppsAdapter
+from app.core.adapter import PropertyFound
 from app.domain.errors import NotFound
 from app.domain.folio import LineKind
 from app.domain.guest import GuestQuery
@@ -192,6 +193,23 @@ async def test_rooms(hotel: QloAppsAdapter, site: Site) -> None:
         assert (rooms[number].occupancy is RoomOccupancy.OCCUPIED) is (room.occupied_by is not None)
         assert rooms[number].out_of_order is room.out_of_order
     assert await hotel.get_room_status("GR-101") == rooms["GR-101"]
+
+
+async def test_the_hotels_of_the_shop_are_found_with_its_zone_and_currency(hotel: QloAppsAdapter, site: Site) -> None:
+    assert await hotel.find_properties() == [
+        PropertyFound(one.setup.property_id, one.setup.name, one.setup.timezone, one.setup.currency)
+        for one in site.hotels.values()
+    ]
+
+
+async def test_what_the_key_may_not_read_of_the_shop_is_not_known(
+    simulators: SimulatorServer, fresh_site: FreshSite
+) -> None:
+    site = fresh_site("qloapps", modes={"rights": "hotels_only"})
+    async with connected(simulators.base_url(site), key=site.api_key) as hotel:
+        found = await hotel.find_properties()
+    assert {(one.timezone, one.currency) for one in found} == {(None, None)}
+    assert [one.name for one in found] == [one.setup.name for one in site.hotels.values()]
 
 
 async def test_health(hotel: QloAppsAdapter, site: Site) -> None:

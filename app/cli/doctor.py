@@ -1,0 +1,158 @@
+"""`pms-gateway doctor`: is a hotel's connection well, and what does its PMS answer, capability by capability."""
+
+import json
+import time
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from app.cli.actor import operator
+from app.cli.configuration import Embedded, EmbeddedFolder, operator_settings
+from app.cli.console import CommandError, print_table
+
+if TYPE_CHECKING:
+    from app.api.deps import Gateway
+    from app.core.adapter import HealthFinding
+    from app.domain.hotel import Hotel
+    from app.gateway.doctor import Diagnosis
+    from app.gateway.examination import Finding
+
+UNHEALTHY = 1
+NOT_EXAMINED = 2
+"""Statuses of the command; 0 is healthy."""
+_CONNECTION_SECONDS = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What an examination found; `findings` is None where only the connection was looked at."""
+
+    hotel: "Hotel"
+    diagnosis: "Diagnosis"
+    findings: "Sequence[Finding] | None"
+
+    @property
+    def wrong(self) -> int:
+        """How many things are wrong."""
+        unwell = sum(not check.ok for check in self.diagnosis.checks)
+        return unwell + sum(one.result == "no" for one in self.findings or () if one.capability != "health")
+
+    def as_json(self) -> dict[str, Any]:
+        """Give it for machines."""
+        told: dict[str, Any] = {
+            "hotel_id": self.hotel.id,
+            "vendor": self.hotel.vendor,
+            "healthy": self.wrong == 0,
+            "latency_ms": self.diagnosis.latency_ms,
+            "checks": [{"name": one.name, "ok": one.ok, "detail": one.detail} for one in self.diagnosis.checks],
+        }
+        if self.findings is not None:
+            told["capabilities"] = [
+                {
+                    "capability": one.capability.value,
+                    "asked": one.asked,
+                    "result": one.result.value,
+                    "ms": one.milliseconds,
+                    "detail": one.detail,
+                }
+                for one in self.findings
+            ]
+        return told
+
+
+def doctor(
+    hotel_id: Annotated[str, typer.Argument(metavar="HOTEL", help="The hotel's id.")],
+    connection: Annotated[
+        bool, typer.Option("--connection", help="Look after the connection only, not after each capability.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
+    timeout: Annotated[float, typer.Option(min=1, max=600, help="Seconds for the whole examination.")] = 120.0,
+    embedded: Embedded = False,
+    folder: EmbeddedFolder = None,
+) -> None:
+    """Examine a hotel without changing anything: its connection, then each capability that its vendor offers.
+
+    Ends with 0 when all is well, 1 when something is wrong, 2 when there is no such hotel or no database.
+    """
+    report = _report(hotel_id, connection=connection, timeout=timeout, embedded=embedded, folder=folder)
+    if as_json:
+        print(json.dumps(report.as_json(), indent=2, ensure_ascii=False))
+    else:
+        _print(report)
+    if report.wrong:
+        raise typer.Exit(UNHEALTHY)
+
+
+def _report(hotel_id: str, *, connection: bool, timeout: float, embedded: bool, folder: Any) -> Report:
+    """Examine the hotel.
+
+    Raises:
+        CommandError: there is no such hotel, or the settings or the database cannot be used.
+    """
+    from app.domain.errors import UnknownResource
+
+    async def work(gateway: "Gateway") -> Report:
+        try:
+            return await _examined(gateway, hotel_id, connection=connection, seconds=timeout)
+        except UnknownResource as error:
+            raise CommandError(f"there is no hotel {hotel_id}; `pms-gateway hotels list` shows them") from error
+
+    try:
+        settings = operator_settings(embedded=embedded, folder=folder)
+        from app.cli.database import at_gateway
+
+        return at_gateway(settings, work)
+    except CommandError as error:
+        raise CommandError(str(error), status=NOT_EXAMINED) from error
+
+
+async def _examined(gateway: "Gateway", hotel_id: str, *, connection: bool, seconds: float) -> Report:
+    from app.gateway.examination import Examiner
+    from app.gateway.reads import Patience
+
+    until = time.monotonic() + seconds
+    registration = await gateway.hotels.get(hotel_id, operator())
+    patience = Patience(until).at_most(_CONNECTION_SECONDS, time.monotonic())
+    diagnosis = await gateway.doctor.check(registration, patience)
+    if connection:
+        return Report(registration.hotel, diagnosis, None)
+    examiner = Examiner(gateway.connectors, gateway.ledger, gateway.clock)
+    return Report(registration.hotel, diagnosis, await examiner.examine(registration, diagnosis, until))
+
+
+def _print(report: Report) -> None:
+    hotel = report.hotel
+    print(f"{hotel.id}: {hotel.name}, {hotel.vendor} at {hotel.base_url}, property {hotel.property_id or 'none'}")
+    print()
+    print_checks(report.diagnosis.checks)
+    if report.findings is not None:
+        print()
+        _print_findings(report.findings)
+    print()
+    print("healthy" if report.wrong == 0 else f"{report.wrong} thing{'s' if report.wrong > 1 else ''} wrong")
+
+
+def print_checks(checks: "Iterable[HealthFinding]") -> None:
+    """Print the findings of a connection as a table."""
+    print_table(
+        ("connection", "result", "detail"), ((one.name, "ok" if one.ok else "NO", one.detail) for one in checks)
+    )
+
+
+def _print_findings(findings: "Sequence[Finding]") -> None:
+    from app.gateway.examination import Result
+
+    headings = ("capability", "asked", "result", "ms", "detail")
+    print_table(headings, (_row(one) for one in findings))
+    counted = Counter(one.result for one in findings)
+    print()
+    print(", ".join(f"{counted[result]} {result.value}" for result in Result if counted[result]))
+
+
+def _row(one: "Finding") -> tuple[str, ...]:
+    milliseconds = "" if one.milliseconds is None else str(one.milliseconds)
+    result = "NO" if one.result == "no" else one.result.value
+    return one.capability.value, one.asked, result, milliseconds, one.detail
