@@ -4,7 +4,7 @@ from app.cli.conformance.rules import CANCELLED, FORM, FOUND, MADE, Broken, find
 from app.cli.conformance.sandbox import Body, Sandbox, guest_path, stay_path
 
 _STALE = '"no-such-version"'
-_FIX = "Compare If-Match with the version in the change's own transaction, as in WHERE id = … AND version = …; no row is 412."
+_FIX = "Compare If-Match with the version in the change's own transaction: UPDATE … WHERE version = …; no row is 412."
 
 form = watched(
     "6.1",
