@@ -216,7 +216,7 @@ class Settings(DatabaseSettings):
 
     def pms_credentials(self) -> dict[str, str]:
         """Give the variables that `env:` references may name: those that begin with `PMS_CRED_`."""
-        return {name: value for name, value in os.environ.items() if name.startswith("PMS_CRED_")}
+        return pms_credentials()
 
     def encryption_key_bytes(self) -> dict[str, bytes]:
         """Give the encryption keys by id, the active one first."""
@@ -244,6 +244,11 @@ class DemoSettings(BaseSettings):
     port: int = Field(default=8000, ge=1, le=65535, description="Port on which the demo's gateway listens.")
     simulators_port: int = Field(default=8900, ge=1, le=65535, description="Port of the simulated PMSs.")
     demo_exit: bool = Field(default=False, description="Whether the demo ends after its tour.")
+
+
+def pms_credentials() -> dict[str, str]:
+    """Give the variables that hold credentials of PMSs, for whoever runs without any other setting."""
+    return {name: value for name, value in os.environ.items() if name.startswith("PMS_CRED_")}
 
 
 def set_environment(**values: str) -> None:

@@ -9,6 +9,7 @@ import sys
 
 import typer
 
+from app.cli.bridge_doctor import bridge_doctor
 from app.cli.console import CommandError, tell
 from app.cli.dead_letters import dead_letters
 from app.cli.demo import demo
@@ -45,6 +46,7 @@ def _commands() -> typer.Typer:
     )
     for command in (demo, setup, doctor, serve, worker, migrate, simulate, matrix, secrets, new_vendor):
         app.command()(command)
+    app.command("doctor-bridge")(bridge_doctor)
     app.add_typer(keys, name="keys")
     app.add_typer(hotels, name="hotels")
     app.add_typer(dead_letters, name="dead-letters")

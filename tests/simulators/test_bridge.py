@@ -204,6 +204,16 @@ async def test_pages_give_every_record_once_and_end(make_caller: MakeCaller, siz
     assert seen == list(call.site.hotel.bookings)
 
 
+async def test_quotes_come_in_pages_too(call: BridgeCaller) -> None:
+    today = call.site.hotel.business_date
+    stay = {"arrival": str(today), "departure": str(today + timedelta(days=2)), "adults": "1"}
+    every = (await call("GET", "/quotes", params=stay)).json()["items"]
+    first = (await call("GET", "/quotes", params=stay | {"limit": "4"})).json()
+    rest = (await call("GET", "/quotes", params=stay | {"limit": "4", "cursor": first["next_cursor"]})).json()
+    assert (len(first["items"]), rest["next_cursor"]) == (4, None)
+    assert first["items"] + rest["items"] == every
+
+
 async def test_a_record_made_during_a_walk_shifts_no_page(make_caller: MakeCaller) -> None:
     call = make_caller(modes={"page_size": "2"})
     expected = list(call.site.hotel.bookings)[2:4]

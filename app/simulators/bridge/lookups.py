@@ -127,7 +127,14 @@ def quotes(visit: Visit) -> Answer:
         for plan in _plans(hotel, asked.rate_code)
         if kind.max_occupancy >= asked.adults + len(asked.child_ages)
     ]
-    return Answer({"items": [quote(hotel, wish) for wish in wishes], "next_cursor": None})
+    size = min(asked.limit, int(visit.site.modes["page_size"]))
+    return page(
+        wishes,
+        name=lambda wish: f"{wish.kind} {wish.plan}",
+        show=lambda wish: quote(hotel, wish),
+        size=size,
+        cursor=asked.cursor,
+    )
 
 
 def quote(hotel: SimulatedHotel, wish: RoomWish, *, without: Booking | None = None) -> dict[str, Any]:

@@ -42,7 +42,14 @@ class Window(_Sent):
         return self
 
 
-class QuoteQuestion(_Sent):
+class Paged(_Sent):
+    """Where in a list to go on."""
+
+    limit: int = Field(50, ge=1, le=200)
+    cursor: str | None = None
+
+
+class QuoteQuestion(Paged):
     """Which stay a price is asked for."""
 
     arrival: date
@@ -51,13 +58,6 @@ class QuoteQuestion(_Sent):
     child_ages: Ages = ()
     room_type: str | None = None
     rate_code: str | None = None
-
-
-class Paged(_Sent):
-    """Where in a list to go on."""
-
-    limit: int = Field(50, ge=1, le=200)
-    cursor: str | None = None
 
 
 class ReservationSearch(Paged):

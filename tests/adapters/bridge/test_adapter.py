@@ -1,5 +1,6 @@
 """Every capability of the bridge, against its reference implementation over real HTTP."""
 
+import json
 from collections.abc import Callable
 from datetime import timedelta
 from decimal import Decimal
@@ -22,6 +23,7 @@ from app.domain.hotel import Cleaning, RoomOccupancy, RoomStatusChange
 from app.domain.ids import VendorRef
 from app.domain.reservation import ReservationPatch, ReservationQuery, ReservationStatus
 from app.domain.stay import Occupancy, Stay
+from app.simulators.faults import Fault, FaultKind
 from tests.adapters.bridge.conftest import Bridge, Connect, euro, made, ref, seeded
 from tests.fixtures.simulators import SimulatorServer
 
@@ -115,6 +117,20 @@ async def test_a_status_that_the_contract_does_not_list_is_unknown_with_its_word
     found = await bridge.connector.get_reservation(ref(seeded(bridge, "Bohr")))
     assert (found.status, found.vendor_status) == (ReservationStatus.UNKNOWN, "option")
     assert found.rooms[0].status is ReservationStatus.UNKNOWN
+
+
+async def test_null_is_read_as_absent(bridge: Bridge) -> None:
+    stay = seeded(bridge, "Lovelace")
+    body = {
+        "id": stay.id,
+        "status": "confirmed",
+        "rooms": [{"room_type": "STD", "arrival": "2026-12-01", "departure": "2026-12-02"}],
+        "guest": {"last_name": "Lovelace", "email": None},
+        "notes": None,
+        "version": None,
+    }
+    bridge.site.faults.add(Fault(kind=FaultKind.GARBAGE, body=json.dumps(body)))
+    assert (await bridge.connector.get_reservation(ref(stay))).notes == ()
 
 
 async def test_a_stay_of_several_rooms_lists_them_all(bridge: Bridge) -> None:
