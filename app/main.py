@@ -351,9 +351,9 @@ def create_app(settings: Settings | None = None, *, clock: Clock | None = None, 
     parts = build(settings, clock=clock, waits=waits)
 
     @contextlib.asynccontextmanager
-    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+    async def lifespan(_: FastAPI) -> AsyncIterator[dict[str, object]]:
         async with running(parts):
-            yield
+            yield {"withdraw": parts.readiness.withdraw}  # for the server that is told to stop
 
     app = DocumentedAPI(
         title="PMS gateway",

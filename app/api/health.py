@@ -61,6 +61,11 @@ class Readiness:
     away: frozenset[str] = frozenset()
     """What nothing can be had from; a database that is read-only still tells who may ask and what we hold."""
 
+    def withdraw(self) -> None:
+        """Say from now on that no more requests should come: the process is about to stop."""
+        self.serving = False
+        log.info("readiness.withdrawn")
+
     async def watch(self) -> None:
         """Check again and again, until cancelled."""
         while True:
