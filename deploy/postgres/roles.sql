@@ -47,12 +47,16 @@ BEGIN
         END IF;
     END LOOP;
 
-    -- The functions run with their owner's rights and keep the audit's promise themselves.
+    -- The functions that run with their owner's rights keep the audit's promise themselves. They are nobody else's: a
+    -- restore without privileges would give them to everybody.
     FOR found IN
-        SELECT oid FROM pg_proc
+        SELECT oid, prosecdef FROM pg_proc
         WHERE pronamespace = ours::regnamespace AND prokind = 'f'
           AND prorettype <> ALL (ARRAY['trigger'::regtype, 'event_trigger'::regtype])
     LOOP
+        IF found.prosecdef THEN
+            EXECUTE format('REVOKE ALL ON FUNCTION %s FROM PUBLIC', found.oid::regprocedure);
+        END IF;
         EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO %I', found.oid::regprocedure, gateway);
     END LOOP;
 END $$;

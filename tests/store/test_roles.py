@@ -122,6 +122,21 @@ async def test_every_function_that_is_kept_from_the_public_is_the_gateways(gatew
     assert [row["name"] for row in found if not row["may"]] == []
 
 
+async def test_after_a_restore_that_gave_them_to_everybody_they_are_the_gateways_alone_again(
+    gateways_url: str, database_url: str
+) -> None:
+    owner = await asyncpg.connect(database_url)
+    try:
+        await owner.execute("GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA public TO PUBLIC")
+        await run_as_owner(database_url, str(urlsplit(gateways_url).username))
+        open_to_all = await owner.fetchval(
+            "SELECT count(*) FROM pg_proc WHERE prosecdef AND has_function_privilege('public', oid, 'EXECUTE')"
+        )
+    finally:
+        await owner.close()
+    assert open_to_all == 0
+
+
 async def test_a_role_that_could_do_as_the_owner_does_is_refused(database_url: str) -> None:
     role = f"mighty_of_{urlsplit(database_url).path[1:]}"
     owner = await asyncpg.connect(database_url)
