@@ -61,6 +61,7 @@ from app.gateway.refresh_ahead import RefreshAhead
 from app.gateway.reservations import Reservations
 from app.gateway.rooms import Rooms
 from app.gateway.settle import Settling
+from app.gateway.upkeep_gauges import UpkeepGauges
 from app.gateway.waits import Waits
 from app.gateway.writes import Writes
 from app.settings import Settings
@@ -324,16 +325,17 @@ async def running(parts: Parts) -> AsyncIterator[None]:
     """Keep the parts going: the first health check before the first request, the last write before the end."""
     await parts.readiness.check()
     ground = parts.ground
-    watched = (parts.readiness, ground.repeats, parts.letter_gauges, ground.quota, ground.copies)
+    upkeep = UpkeepGauges(ground.stores.database)
+    watched = (parts.readiness, ground.repeats, parts.letter_gauges, upkeep, ground.quota, ground.copies)
     watches = [asyncio.create_task(part.watch()) for part in watched]
     gc.collect()
     gc.freeze()  # what start-up made stays; the collector need not look at it again
-    parts.readiness.serving = True
+    parts.readiness.open()
     log.info("gateway.started", vendors=len(parts.gateway.ledger.vendors))
     try:
         yield
     finally:
-        parts.readiness.serving = False
+        parts.readiness.withdraw()
         for watch in watches:
             watch.cancel()
         await asyncio.gather(*watches, return_exceptions=True)
@@ -351,9 +353,9 @@ def create_app(settings: Settings | None = None, *, clock: Clock | None = None, 
     parts = build(settings, clock=clock, waits=waits)
 
     @contextlib.asynccontextmanager
-    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+    async def lifespan(_: FastAPI) -> AsyncIterator[dict[str, object]]:
         async with running(parts):
-            yield
+            yield {"withdraw": parts.readiness.withdraw}  # for the server that is told to stop
 
     app = DocumentedAPI(
         title="PMS gateway",

@@ -61,6 +61,16 @@ class Readiness:
     away: frozenset[str] = frozenset()
     """What nothing can be had from; a database that is read-only still tells who may ask and what we hold."""
 
+    def open(self) -> None:
+        """Say from now on that requests may come, if what was found allows it."""
+        self.serving = True
+        self._publish()
+
+    def withdraw(self) -> None:
+        """Say from now on that no more requests should come: the process is about to stop."""
+        self.serving = False
+        self._publish()
+
     async def watch(self) -> None:
         """Check again and again, until cancelled."""
         while True:
@@ -77,6 +87,13 @@ class Readiness:
         for name, check in self.checks.items():
             if name in before and check != before[name]:
                 log.warning("readiness.changed", check=name, state=check.detail)
+
+        self._publish()
+
+    def _publish(self) -> None:
+        metrics.READY.labels("gateway").set(self.state()[0] == 200)
+        for name, check in self.checks.items():
+            metrics.READY.labels(name).set(check.ok)
 
     def state(self) -> tuple[int, ReadinessOut]:
         """Give the HTTP status and what is known."""

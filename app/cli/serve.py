@@ -33,6 +33,10 @@ def serve(
     port: Annotated[
         int | None, typer.Option(min=1, max=65535, help="Port to listen on.", show_default="PORT or 8000")
     ] = None,
+    drain: Annotated[
+        float,
+        typer.Option(min=0, max=600, help="Seconds to go on serving after SIGTERM, while /health/ready says 503."),
+    ] = 0.0,
     folder: EmbeddedFolder = None,
 ) -> None:
     """Serve the HTTP API until told to stop (SIGTERM, Ctrl-C); running requests are finished first."""
@@ -54,9 +58,10 @@ def serve(
             _start_worker(stack)
         tell(f"serving on http://{where[0]}:{where[1]}, documentation at /docs")
         if workers == 1:
-            run_server(_server("app.main:create_app", where, settings), listening)
+            run_server(_server("app.main:create_app", where, settings, drain=drain), listening)
         else:
-            run_workers(_server("app.cli.served:create_app", where, settings, workers=workers), listening)
+            config = _server("app.cli.served:create_app", where, settings, drain=drain, workers=workers)
+            run_workers(config, listening)
 
 
 def _start_servers(stack: ExitStack, folder: "Path | None") -> None:
@@ -124,12 +129,15 @@ def _start_worker(stack: ExitStack) -> None:
     stack.enter_context(companion("worker", ["worker"], stopped_within=WORKERS_GRACE + _ENDS_WITHIN))
 
 
-def _server(application: str, where: tuple[str, int], settings: "Settings", workers: int = 1) -> "uvicorn.Config":
-    import uvicorn
+def _server(
+    application: str, where: tuple[str, int], settings: "Settings", *, drain: float, workers: int = 1
+) -> "uvicorn.Config":
+    from app.cli.stopping import GracefulConfig
 
     host, port = where
-    return uvicorn.Config(
+    return GracefulConfig(
         application,
+        drain=drain,
         factory=True,
         host=host,
         port=port,

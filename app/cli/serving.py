@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import uvicorn
-from uvicorn.supervisors import Multiprocess
 
 from app.cli.console import CommandError, take_signals, tell
+from app.cli.stopping import GracefulServer, GracefulWorkers
 
 _STARTUP_FAILED = 3  # uvicorn's own exit status for it
 
@@ -45,7 +45,7 @@ def listening_socket(host: str, port: int, *, hint: str) -> socket.socket:
     return taken
 
 
-class _AnnouncingServer(uvicorn.Server):
+class _AnnouncingServer(GracefulServer):
     """Says that it serves once it does, and its handlers for signals stand."""
 
     def __init__(self, config: uvicorn.Config, announce: Callable[[], None]) -> None:
@@ -77,7 +77,7 @@ def run_workers(config: uvicorn.Config, listening: socket.socket) -> None:
     Raises:
         CommandError: the application did not start.
     """
-    master = Multiprocess(config, sockets=[listening])
+    master = GracefulWorkers(config, sockets=[listening])
     master.run()
     if any(worker.exitcode == _STARTUP_FAILED for worker in master.processes):
         raise CommandError("the application did not start", status=_STARTUP_FAILED)

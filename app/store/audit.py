@@ -23,6 +23,11 @@ _ENSURE_PARTITIONS = text(
     "FROM generate_series(0, CAST(:months_ahead AS int)) AS ahead"
 )
 
+_MISSING_PARTITIONS = text(
+    "SELECT count(*) FROM generate_series(0, CAST(:months_ahead AS int)) AS ahead WHERE to_regclass("
+    "'audit_log_' || to_char(now() AT TIME ZONE 'UTC' + make_interval(months => ahead), 'YYYY_MM')) IS NULL"
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Place:
@@ -127,6 +132,10 @@ class Audit(Repository):
         """
         await self._session.execute(_LOCK_WAIT)
         return list(await self._session.scalars(_ENSURE_PARTITIONS, {"months_ahead": months_ahead}))
+
+    async def missing_partitions(self, months_ahead: int) -> int:
+        """Count the months, of this one (UTC) and as many after it, that have no partition of their own."""
+        return int((await self._session.execute(_MISSING_PARTITIONS, {"months_ahead": months_ahead})).scalar_one())
 
     def _entry(self, row: AuditRow) -> AuditEntry:
         before, after, readable = self._contents(row)

@@ -144,6 +144,10 @@ class UnitOfWork:
         """Put a job into this transaction; see `jobs.enqueue`."""
         await jobs.enqueue(self.session, entrypoint, about=about, delay=delay, dedupe_key=dedupe_key)
 
+    async def longest_wait_of_a_job(self) -> timedelta:
+        """Tell how long the oldest job that is due has waited for a worker; zero where none does."""
+        return await jobs.longest_wait(self.session)
+
     async def forget_job_log(self, *, older_than: timedelta) -> None:
         """Drop what PgQueuer noted of jobs that ended long ago; it never does so itself."""
         await jobs.forget_log(self.session, older_than=older_than)

@@ -76,6 +76,15 @@ async def enqueue(
     await queries.enqueue(entrypoint, about.encode(), execute_after=delay, dedupe_key=dedupe_key, on_conflict="skip")
 
 
+async def longest_wait(session: AsyncSession) -> timedelta:
+    """Tell how long the oldest job that is due has waited for a worker; zero where none does."""
+    found = await session.execute(
+        text("SELECT now() - min(execute_after) FROM pgqueuer WHERE status = 'queued' AND execute_after <= now()")
+    )
+    waited: timedelta | None = found.scalar_one()
+    return waited or timedelta(0)
+
+
 async def forget_log(session: AsyncSession, *, older_than: timedelta) -> None:
     """Drop what PgQueuer noted of jobs that ended so long ago."""
     seconds = {"age": older_than.total_seconds()}

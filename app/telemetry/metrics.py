@@ -55,6 +55,23 @@ DEAD_LETTER_AGE = Gauge(
     ["operation", "auto_retry"],
     multiprocess_mode="mostrecent",
 )
+READY = Gauge(
+    "pms_ready",
+    "1 while it is so, else 0: `gateway` that /health/ready answers 200, `postgres` and `redis` that they answer. "
+    "Of several processes the worst",
+    ["check"],
+    multiprocess_mode="livemin",
+)
+JOB_AGE = Gauge(
+    "pms_job_oldest_due_seconds",
+    "How long the oldest job that is due has waited for a worker; 0 where there is none",
+    multiprocess_mode="mostrecent",
+)
+AUDIT_PARTITIONS_MISSING = Gauge(
+    "pms_audit_partitions_missing",
+    "How many of this month (UTC) and the next three have no partition of their own in the audit",
+    multiprocess_mode="mostrecent",
+)
 HTTP_DURATION = Histogram(
     "http_request_duration_seconds",
     "Duration of requests to the gateway, by route template",

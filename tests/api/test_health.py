@@ -31,6 +31,9 @@ NAMES = {
     "pms_reservations_total": {"vendor", "event"},
     "pms_reservation_revenue_total": {"currency"},
     "pms_reservation_lead_time_days_count": set(),
+    "pms_ready": {"check"},
+    "pms_job_oldest_due_seconds": set(),
+    "pms_audit_partitions_missing": set(),
     "http_request_duration_seconds_count": {"method", "route", "status"},
 }
 """Names and labels that api.md pins, dead letters aside: they come with a later version."""
