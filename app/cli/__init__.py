@@ -16,6 +16,7 @@ from app.cli.hotels import hotels
 from app.cli.keys import keys, secrets
 from app.cli.matrix import matrix
 from app.cli.migrate import migrate
+from app.cli.rotation import give_up, rotate_encryption, status
 from app.cli.serve import serve
 from app.cli.simulate import simulate
 from app.cli.worker import worker
@@ -42,6 +43,8 @@ def _commands() -> typer.Typer:
     )
     for command in (demo, serve, worker, migrate, simulate, matrix, secrets):
         app.command()(command)
+    for of_keys, name in ((rotate_encryption, "rotate-encryption"), (status, "status"), (give_up, "give-up")):
+        keys.command(name)(of_keys)
     app.add_typer(keys, name="keys")
     app.add_typer(hotels, name="hotels")
     app.add_typer(dead_letters, name="dead-letters")
