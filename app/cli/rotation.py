@@ -154,10 +154,9 @@ def _reasons(state: "KeyState") -> list[str]:
         return []
     if state.held:
         return [_still(key, table, held) for table, held in sorted(state.held.items())]
-    return [
-        f"{key} holds nothing any more, but a process said within the last minutes that it writes under it: start "
-        "every gateway and worker with the new key in front, wait for three minutes, and run this again"
-    ]
+    reason = "a process said within the last minutes that it writes under it"
+    remedy = "start every gateway and worker with the new key in front, wait for three minutes, and run this again"
+    return [f"{key} holds nothing any more, but {reason}: {remedy}"]
 
 
 def _still(key: "RegisteredKey", table: str, held: "Held") -> str:

@@ -69,7 +69,7 @@ class SealedTable:
     @property
     def name(self) -> str:
         """The table's name, which is a part of where its values are bound."""
-        return self.table.name
+        return str(self.table.name)  # SQLAlchemy's own kind of text is no text to others
 
     @cached_property
     def key(self) -> tuple[str, ...]:
