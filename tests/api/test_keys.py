@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from app.domain.hotel import Hotel
+from app.domain.hotel import HotelOptions
 from app.gateway.rotation import Rotated, Rotation
 from app.main import create_app, key_watch, store_keys, working
 from app.settings import Settings, generate_key, generate_secret
@@ -128,8 +128,10 @@ async def _everything_is_there(gateway: RunningGateway, hotel: HotelUnderTest, m
     letters = (await hotel.client.get("/v1/dead-letters", hotel_id=hotel.id)).json()
     assert [letter["payload"]["body"] for letter in letters["data"]] == [{"text": "Vegan"}]
     index = store_keys(settings_for("postgresql://x", "redis://x", **AFTER)).index
-    record = Hotel.model_construct(id=hotel.id, country=None)
     async with gateway.app.state.gateway.database.unit_of_work() as work:
+        stored = await work.hotels.find(hotel.id)
+        assert stored is not None
+        record = stored.as_hotel(HotelOptions())
         for number, booking in enumerate(made):
             for kind, value in (
                 (IndexKind.LAST_NAME, f"Shelley {number}"),
@@ -240,7 +242,8 @@ async def test_it_is_said_again_and_again_who_writes_under_which_key(opened: Ope
 
         async def is_silent() -> bool:
             async with database.unit_of_work() as work:
-                return next(key.is_silent for key in await work.key_register.all() if key.key_id == "k0")
+                [key] = [key for key in await work.key_register.all() if key.key_id == "k0"]
+                return bool(key.is_silent)
 
         async with database.unit_of_work() as work:
             await work.session.execute(text("UPDATE key_register SET active_at = now() - interval '1 hour'"))

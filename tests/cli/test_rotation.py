@@ -36,8 +36,15 @@ def before(operator: CommandLine) -> CommandLine:
     async def write(gateway: Gateway) -> None:
         async with gateway.database.unit_of_work() as work:
             for number in range(LINES):
-                line = {"actor": "me", "hotel_id": None, "operation": "test", "target": None, "outcome": "succeeded"}
-                await work.audit.append(AuditEntry(**line, after={"number": number}))
+                line = AuditEntry(
+                    actor="me",
+                    hotel_id=None,
+                    operation="test",
+                    target=None,
+                    outcome="succeeded",
+                    after={"number": number},
+                )
+                await work.audit.append(line)
 
     at_gateway(Settings(_env_file=None, **values), write)
     return mine

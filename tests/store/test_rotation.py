@@ -2,13 +2,16 @@
 
 import asyncio
 import hashlib
+import itertools
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any, cast
 
 import pytest
 from pydantic import SecretStr
 from sqlalchemy import Table, select, text
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.domain.event import EventType
 from app.gateway.rotation import Progress, Rotated, Rotation
@@ -19,15 +22,18 @@ from app.store.dead_letters import Letter
 from app.store.key_register import DeclaredKeys, KeyKind
 from app.store.operation_records import OperationStatus, Result
 from app.store.outbox import OutboxPosition
+from app.store.recognition import Recognition
+from app.store.rekeying import Rekeying
 from app.store.repository import StoreKeys
 from app.store.sealed import sealed_tables
 from app.store.steps import StepStatus
 from app.store.subjects import Subject, indexes_of, lookups_of
 from app.store.tables import SEALED, Base, GuestRow, ReservationRow
+from app.store.walking import marks
 from tests.store.conftest import NOW, OpenDatabase, a_guest, a_hotel, a_reservation, an_intent
 
 HOTEL = a_hotel("prime")
-LAST_NAME = a_guest("prime").last_name
+LAST_NAME = str(a_guest("prime").last_name)
 WHOLE = Subject.of(a_guest("prime"))
 
 
@@ -291,6 +297,30 @@ async def test_what_is_written_meanwhile_is_never_replaced_by_something_older(
         assert stored is not None
         assert (stored.read_no, stored.value.confirmation_number) == (written, f"C-{written}")
         assert await work.reservations.find_by_confirmation(HOTEL, f"C-{written}") == stored
+
+
+async def test_a_newer_value_that_came_between_reading_and_replacing_stays(filled: Database) -> None:
+    newer = a_reservation("prime").model_copy(update={"confirmation_number": "C-newer"})
+    table = next(table for table in sealed_tables() if table.name == "reservations")
+    async with filled.unit_of_work() as work:
+        recognition = await Recognition.of(work.session, BOTH)
+        found = await marks(work.session, table, after=None, limit=1)
+    transactions = itertools.count(1)
+
+    @asynccontextmanager
+    async def sessions() -> AsyncIterator[AsyncSession]:
+        if next(transactions) == 2:  # the one that replaces what the first has read
+            async with filled.unit_of_work() as work:
+                await work.reservations.upsert(HOTEL, [newer], read_no=2, as_of=NOW)
+        async with filled.unit_of_work() as work:
+            yield work.session
+
+    await Rekeying(table, BOTH, sessions=sessions, recognition=recognition).renew(found)
+    async with filled.unit_of_work() as work:
+        stored = await work.reservations.find("prime", "r1")
+    assert next(transactions) == 3
+    assert stored is not None
+    assert (stored.read_no, stored.value) == (2, newer)
 
 
 async def test_a_subject_that_nobody_can_name_any_more_stays_and_keeps_its_key(
