@@ -52,6 +52,7 @@ from app.gateway.hotels import HotelDirectory
 from app.gateway.housekeeping import Housekeeping
 from app.gateway.invalidation_repeats import InvalidationRepeats
 from app.gateway.inventory import Inventory
+from app.gateway.key_watch import KeyWatch
 from app.gateway.letter_gauges import LetterGauges
 from app.gateway.operation import OperationFactory
 from app.gateway.patience import within
@@ -70,6 +71,7 @@ from app.store.client_limits import ClientLimits
 from app.store.crypto import BlindIndex, IdempotencyHasher, Keyring
 from app.store.database import Database
 from app.store.job_runner import JobRunner
+from app.store.key_register import DeclaredKeys, KeyKind, KeysRefused
 from app.store.leases import Leases
 from app.store.quota import SharedQuota
 from app.store.redis_link import RedisLink
@@ -103,6 +105,8 @@ log = structlog.get_logger()
 
 CONFIRM_SECONDS = 1.0
 """How long shutdown waits for the last invalidations to be confirmed."""
+KEYS_SECONDS = 3.0
+"""How long a start waits for Postgres to say which keys the data is under; later it is asked again."""
 
 
 @dataclass(frozen=True)
@@ -135,6 +139,7 @@ class Ground:
     operations: OperationFactory
     attempts: Attempts
     repeats: InvalidationRepeats
+    keys: KeyWatch
 
     async def aclose(self) -> None:
         """Write down what is not written yet, then close every connection."""
@@ -193,6 +198,7 @@ def lay_ground(settings: Settings, *, clock: Clock | None = None, waits: Waits |
         operations=OperationFactory(database, clock, waits),
         attempts=Attempts(database=database, recorder=recorder, connectors=connectors, clock=clock, waits=waits),
         repeats=repeats,
+        keys=key_watch(settings, database),
     )
 
 
@@ -204,7 +210,7 @@ def build(settings: Settings, *, clock: Clock | None = None, waits: Waits | None
     """
     ground = lay_ground(settings, clock=clock, waits=waits)
     breakers = ground.services.breakers if settings.check_pms_in_readiness else None
-    readiness = health.Readiness(ground.stores.database, ground.stores.redis, breakers)
+    readiness = health.Readiness(ground.stores.database, ground.stores.redis, breakers, ground.keys)
     hasher = IdempotencyHasher(settings.idempotency_secret_bytes())
     return Parts(ground, _gateway(settings, ground, hasher), readiness, LetterGauges(ground.stores.database))
 
@@ -218,10 +224,25 @@ def alerts(settings: Settings, ground: Ground) -> Alerts:
     return Alerts(ground.stores.database, webhook)
 
 
+def store_keys(settings: Settings) -> StoreKeys:
+    """Make the rings of keys."""
+    return StoreKeys(Keyring(settings.encryption_key_bytes()), BlindIndex(settings.index_key_bytes()))
+
+
+def key_watch(settings: Settings, database: Database) -> KeyWatch:
+    """Make what compares a process's keys with those that the data is under."""
+    keys, hasher = store_keys(settings), IdempotencyHasher(settings.idempotency_secret_bytes())
+    declared = (
+        DeclaredKeys(KeyKind.ENCRYPTION, keys.keyring.proofs),
+        DeclaredKeys(KeyKind.INDEX, keys.index.proofs),
+        DeclaredKeys(KeyKind.IDEMPOTENCY, hasher.proofs),
+    )
+    return KeyWatch(database, declared)
+
+
 def _stores(settings: Settings, clock: Clock) -> Stores:
-    keyring = Keyring(settings.encryption_key_bytes())
-    index_keys = settings.index_key_bytes()
-    keys = StoreKeys(keyring, BlindIndex(index_keys))
+    keys, index_keys = store_keys(settings), settings.index_key_bytes()
+    keyring = keys.keyring
     database = Database(settings.async_database_url, keys=keys, pool_size=settings.database_pool_size)
     redis = RedisLink(settings.redis_url.get_secret_value())
     cache = Cache(redis, keyring=keyring, secret=next(iter(index_keys.values())), clock=clock)
@@ -297,8 +318,10 @@ async def working(
 
     Raises:
         LedgerLies: the capability ledger and the code do not agree.
+        KeysRefused: data is under a key that the settings do not have.
     """
     ground = lay_ground(settings, clock=clock, waits=waits)
+    await _require_keys(ground)
     settling = Settling(
         database=ground.stores.database,
         hotels=ground.directory,
@@ -309,7 +332,9 @@ async def working(
         waits=ground.waits,
     )
     housekeeping = Housekeeping(ground.stores.database)
-    made = rounds(settling, housekeeping, ground.repeats, alerts(settings, ground), sweep=ground.waits.sweep)
+    made = rounds(
+        settling, housekeeping, ground.repeats, alerts(settings, ground), ground.keys, sweep=ground.waits.sweep
+    )
     jobs = JobRunner(settings.plain_database_url, look_every=ground.waits.job_poll)
     present = asyncio.create_task(ground.quota.watch())
     try:
@@ -320,13 +345,28 @@ async def working(
         await ground.aclose()
 
 
+async def _require_keys(ground: Ground) -> None:
+    """Compare the keys, where Postgres answers, before anything is read or written under them."""
+    try:
+        with contextlib.suppress(StorageUnavailable):
+            await within(KEYS_SECONDS, ground.keys.check())
+    except KeysRefused:
+        await ground.aclose()
+        raise
+
+
 @contextlib.asynccontextmanager
 async def running(parts: Parts) -> AsyncIterator[None]:
-    """Keep the parts going: the first health check before the first request, the last write before the end."""
-    await parts.readiness.check()
+    """Keep the parts going: the first health check before the first request, the last write before the end.
+
+    Raises:
+        KeysRefused: data is under a key that the settings do not have.
+    """
     ground = parts.ground
+    await _require_keys(ground)
+    await parts.readiness.check()
     upkeep = UpkeepGauges(ground.stores.database)
-    watched = (parts.readiness, ground.repeats, parts.letter_gauges, upkeep, ground.quota, ground.copies)
+    watched = (parts.readiness, ground.repeats, parts.letter_gauges, upkeep, ground.quota, ground.copies, ground.keys)
     watches = [asyncio.create_task(part.watch()) for part in watched]
     gc.collect()
     gc.freeze()  # what start-up made stays; the collector need not look at it again

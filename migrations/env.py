@@ -8,6 +8,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
 from app.settings import DatabaseSettings
+from app.store import key_register  # noqa: F401 - its table is one of ours, too
 from app.store.schema import asyncpg_url
 from app.store.tables import Base
 

@@ -12,6 +12,7 @@ from pydantic import BaseModel
 from app.api import examples
 from app.core.services import Breakers
 from app.domain.errors import StorageUnavailable
+from app.gateway.key_watch import KeyWatch
 from app.gateway.patience import within
 from app.store.database import Database
 from app.store.redis_link import RedisLink
@@ -53,6 +54,7 @@ class Readiness:
     redis: RedisLink
     breakers: Breakers | None
     """Reported, never failed for; None leaves vendors out."""
+    keys: KeyWatch
     serving: bool = False
     """False during start-up and shutdown."""
     checks: dict[str, CheckResult] = field(default_factory=dict)
@@ -97,10 +99,12 @@ class Readiness:
 
     def state(self) -> tuple[int, ReadinessOut]:
         """Give the HTTP status and what is known."""
-        checks = {**self.checks, **self._vendors()}
-        if not self.serving or not self.current or self.away >= self.checks.keys():
+        keys = self._keys()
+        checks = {**self.checks, **keys, **self._vendors()}
+        is_up = self.serving and self.current and self.keys.has_passed
+        if not is_up or self.away >= self.checks.keys():
             return 503, ReadinessOut(status="unavailable", checks=checks)
-        is_well = all(check.ok for check in self.checks.values())
+        is_well = all(check.ok for check in (*self.checks.values(), *keys.values()))
         return 200, ReadinessOut(status="ok" if is_well else "degraded", checks=checks)
 
     async def _postgres(self) -> tuple[CheckResult, bool]:
@@ -115,11 +119,30 @@ class Readiness:
             log.exception("readiness.failed", check="postgres")
             return CheckResult(ok=False, detail="answers with an error"), True
         self.current = found.is_current
+        if found.is_current and not self.keys.has_passed:
+            await self._look_at_keys()
         if not found.is_current:
             return CheckResult(ok=False, detail="the schema is not current: run pms-gateway migrate"), False
         if found.is_read_only:
             return CheckResult(ok=False, detail="is read-only: reads are served, writes are refused"), False
         return CheckResult(ok=True, detail="answers, schema is current"), False
+
+    async def _look_at_keys(self) -> None:
+        """Compare the keys as soon as Postgres answers, where it did not when this process began."""
+        try:
+            await within(CHECK_TIMEOUT, self.keys.repeat())
+        except StorageUnavailable:
+            return
+        except Exception:
+            log.exception("readiness.failed", check="keys")
+
+    def _keys(self) -> Mapping[str, CheckResult]:
+        """Speak of the keys only where something is wrong with them."""
+        if self.keys.refusal is not None:
+            return {"keys": CheckResult(ok=False, detail=self.keys.refusal)}
+        if self.current and not self.keys.has_passed:
+            return {"keys": CheckResult(ok=False, detail="not compared yet with those that the data is under")}
+        return {}
 
     async def _redis(self) -> CheckResult:
         try:

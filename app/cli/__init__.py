@@ -19,6 +19,7 @@ from app.cli.keys import keys, secrets
 from app.cli.matrix import matrix
 from app.cli.migrate import migrate
 from app.cli.new_vendor import new_vendor
+from app.cli.rotation import give_up, rotate_encryption, status
 from app.cli.serve import serve
 from app.cli.setup import setup
 from app.cli.simulate import simulate
@@ -47,6 +48,8 @@ def _commands() -> typer.Typer:
     for command in (demo, setup, doctor, serve, worker, migrate, simulate, matrix, secrets, new_vendor):
         app.command()(command)
     app.command("doctor-bridge")(bridge_doctor)
+    for of_keys, name in ((rotate_encryption, "rotate-encryption"), (status, "status"), (give_up, "give-up")):
+        keys.command(name)(of_keys)
     app.add_typer(keys, name="keys")
     app.add_typer(hotels, name="hotels")
     app.add_typer(dead_letters, name="dead-letters")

@@ -13,7 +13,10 @@ from app import main
 from app.api.deps import Gateway
 from app.cli.console import CommandError
 from app.domain.errors import GatewayError
+from app.gateway.key_watch import KeyWatch
 from app.settings import DatabaseSettings, Settings
+from app.store.database import Database
+from app.store.key_register import KeysRefused
 from app.telemetry import log
 
 _CONNECT_WITHIN = 5.0  # seconds
@@ -21,15 +24,17 @@ _CONNECT_WITHIN = 5.0  # seconds
 T = TypeVar("T")
 
 
-def at_gateway(settings: Settings, work: Callable[[Gateway], Awaitable[T]]) -> T:
+def at_gateway(settings: Settings, work: Callable[[Gateway], Awaitable[T]], *, check_keys: bool = True) -> T:
     """Do one thing with the gateway's parts, in this process, beside those that serve.
+
+    `check_keys`: refuse to where data is under a key that the settings do not have.
 
     Raises:
         CommandError: the database cannot be used, or the work was refused.
     """
 
     async def run() -> T:
-        async with _opened(settings) as gateway:
+        async with _opened(settings, check_keys=check_keys) as gateway:
             return await work(gateway)
 
     return asyncio.run(run())
@@ -44,6 +49,29 @@ async def require_reachable(settings: DatabaseSettings) -> None:
     with usable(settings):
         connection = await asyncpg.connect(settings.plain_database_url, timeout=_CONNECT_WITHIN)
         await connection.close()
+
+
+async def require_keys(settings: Settings) -> None:
+    """Compare the keys with those that the data is under, where there is a register of them already.
+
+    Raises:
+        CommandError: one is missing or another one, with what to do.
+    """
+    database = Database(settings.async_database_url, keys=main.store_keys(settings), pool_size=1)
+    try:
+        with usable(settings):
+            await _compare(main.key_watch(settings, database))
+    except GatewayError as error:
+        raise CommandError(_told(error)) from error
+    finally:
+        await database.close()
+
+
+async def _compare(keys: KeyWatch) -> None:
+    try:
+        await keys.check()
+    except KeysRefused as refused:
+        raise CommandError("\n  ".join(["the keys are not those of this database:", *refused.faults])) from None
 
 
 @contextmanager
@@ -68,7 +96,7 @@ def usable(settings: DatabaseSettings) -> Iterator[None]:
 
 
 @asynccontextmanager
-async def _opened(settings: Settings) -> AsyncIterator[Gateway]:
+async def _opened(settings: Settings, *, check_keys: bool) -> AsyncIterator[Gateway]:
     log.configure("ERROR")
     await require_reachable(settings)
     parts = main.build(settings)
@@ -76,6 +104,8 @@ async def _opened(settings: Settings) -> AsyncIterator[Gateway]:
         with usable(settings):
             if not await parts.gateway.database.is_current():
                 raise CommandError("the schema is not current: run pms-gateway migrate")
+            if check_keys:
+                await _compare(parts.ground.keys)
             yield parts.gateway
     except GatewayError as error:
         raise CommandError(_told(error)) from error

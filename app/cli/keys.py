@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from app.store.api_keys import ApiKey
     from app.store.audit import AuditEntry
 
-keys = typer.Typer(help="The API keys of clients.", no_args_is_help=True)
+keys = typer.Typer(help="The API keys of clients, and the keys that the data is under.", no_args_is_help=True)
 
 _CLIENT = re.compile(r"[^\x00-\x1f\x7f]{1,100}")
 _TOKEN = re.compile(r"(?:pmsgw_)?(?P<prefix>[0-9a-f]{12})(?:_.*)?")

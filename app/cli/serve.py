@@ -79,20 +79,21 @@ def _start_servers(stack: ExitStack, folder: "Path | None") -> None:
 
 
 def _require_footing(settings: "Settings") -> None:
-    """Look before anything is served: is the ledger true, does Postgres answer.
+    """Look before anything is served: is the ledger true, does Postgres answer, are the keys those of the data.
 
     An outdated schema is no reason to end: it may be brought up to date while /health/ready says so.
 
     Raises:
         CommandError: one of them is not so.
     """
-    from app.cli.database import require_reachable
+    from app.cli.database import require_keys, require_reachable
     from app.cli.ledger import true_ledger
     from app.telemetry import log
 
     log.configure(settings.log_level)
     true_ledger()
     asyncio.run(require_reachable(settings))
+    asyncio.run(require_keys(settings))
 
 
 def _register_single_hotel(stack: ExitStack, settings: "Settings") -> None:

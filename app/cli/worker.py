@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 def worker(embedded: Embedded = False, folder: EmbeddedFolder = None) -> None:
     """Settle, send and look after writes until told to stop (SIGTERM, Ctrl-C); start as many as you like."""
-    from app.cli.database import require_reachable
+    from app.cli.database import require_keys, require_reachable
     from app.cli.ledger import true_ledger
     from app.telemetry import log
 
@@ -21,6 +21,7 @@ def worker(embedded: Embedded = False, folder: EmbeddedFolder = None) -> None:
     log.configure(settings.log_level)
     true_ledger()
     asyncio.run(require_reachable(settings))
+    asyncio.run(require_keys(settings))
     tell("working")
     asyncio.run(_work(settings))
     tell("stopped")

@@ -5,9 +5,11 @@ Nothing here logs, and no error carries a value.
 
 import hashlib
 import hmac
+import re
 import secrets
 from collections.abc import Mapping
 from enum import StrEnum
+from types import MappingProxyType
 from typing import Any
 
 import orjson
@@ -17,6 +19,10 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 _VERSION = 1
 _NONCE_BYTES = 12
 _INDEX_BYTES = 16
+_PROOF_BYTES = 16
+_KEY_ID = re.compile(rb"[A-Za-z0-9_.-]{1,32}")
+HEAD_BYTES = 34
+"""How much of an encrypted value tells under which key it is, at most: version, length, and an id of 32 characters."""
 
 
 class DecryptionFailed(Exception):
@@ -33,6 +39,13 @@ class Keyring:
     def __init__(self, keys: Mapping[str, bytes]) -> None:
         self._ciphers = {key_id.encode(): AESGCM(key) for key_id, key in keys.items()}
         self._active = next(iter(self._ciphers))
+        self.proofs = _proofs(keys)
+        """By which each key is known again, by id, the active one first."""
+
+    @property
+    def active(self) -> str:
+        """The id of the key that encrypts."""
+        return self._active.decode()
 
     def encrypt(self, plaintext: bytes, *, bound_to: str) -> bytes:
         """Encrypt under the active key; only the same `bound_to` opens it again."""
@@ -81,6 +94,13 @@ class BlindIndex:
     def __init__(self, keys: Mapping[str, bytes]) -> None:
         self._keys = {key_id.encode(): key for key_id, key in keys.items()}
         self._active = next(iter(self._keys))
+        self.proofs = _proofs(keys)
+        """By which each key is known again, by id, the active one first."""
+
+    @property
+    def active(self) -> str:
+        """The id of the key that indexes."""
+        return self._active.decode()
 
     def index(self, kind: IndexKind, value: str, *, hotel_id: str) -> bytes:
         """Give the index to store, under the active key; `value` is already folded."""
@@ -89,6 +109,10 @@ class BlindIndex:
     def indexes(self, kind: IndexKind, value: str, *, hotel_id: str) -> list[bytes]:
         """Give the indexes to look for, one under each live key."""
         return [self._under(key_id, kind, value, hotel_id) for key_id in self._keys]
+
+    def formers(self, kind: IndexKind, value: str, *, hotel_id: str) -> list[bytes]:
+        """Give the indexes of a value under the keys of before."""
+        return [self._under(key_id, kind, value, hotel_id) for key_id in self._keys if key_id != self._active]
 
     def _under(self, key_id: bytes, kind: IndexKind, value: str, hotel_id: str) -> bytes:
         mac = _mac(self._keys[key_id], kind.value, hotel_id, value)[:_INDEX_BYTES]
@@ -103,6 +127,8 @@ class IdempotencyHasher:
 
     def __init__(self, secret: bytes) -> None:
         self._secret = secret
+        self.proofs = _proofs({"": secret})
+        """By which the secret is known again, under no id."""
 
     def key_hash(self, *, client: str, hotel_id: str, key: str) -> bytes:
         """Give the 32 bytes under which a caller's key is stored."""
@@ -141,6 +167,30 @@ class RowCipher:
     def _place(self, column: str, hotel_id: str | None, row: str) -> str:
         # A hotel id has no bar in it, and the row comes last: no two places are written alike.
         return "|".join((self._table, column, hotel_id or "", row))
+
+
+def encrypted_under(value: bytes) -> str | None:
+    """Give the id of the key that an encrypted value names, or the first bytes of one; None for what is none."""
+    if len(value) < 2 or value[0] != _VERSION:
+        return None
+    return _named(value[2 : 2 + value[1]], value[1])
+
+
+def indexed_under(value: bytes) -> str | None:
+    """Give the id of the key that a blind index names; None for what is no blind index."""
+    if not value or len(value) != 1 + value[0] + _INDEX_BYTES:
+        return None
+    return _named(value[1 : 1 + value[0]], value[0])
+
+
+def _named(key_id: bytes, length: int) -> str | None:
+    return key_id.decode() if len(key_id) == length and _KEY_ID.fullmatch(key_id) else None
+
+
+def _proofs(keys: Mapping[str, bytes]) -> Mapping[str, bytes]:
+    # Half of an HMAC of a constant: it tells whether 32 random bytes are the same ones, and nothing else about them.
+    made = {key_id: _mac(key, "proof of a key", key_id)[:_PROOF_BYTES] for key_id, key in keys.items()}
+    return MappingProxyType(made)
 
 
 def _mac(key: bytes, *parts: str) -> bytes:

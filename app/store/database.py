@@ -20,6 +20,7 @@ from app.store.guests import Guests
 from app.store.hotels import Hotels
 from app.store.inbox import Inbox
 from app.store.invalidations import Invalidations
+from app.store.key_register import KeyRegister
 from app.store.locks import Locks
 from app.store.milestones import Milestones
 from app.store.operations import Operations
@@ -124,6 +125,11 @@ class UnitOfWork:
     def audit(self) -> Audit:
         """Who did what."""
         return Audit(self.session, self._keys)
+
+    @cached_property
+    def key_register(self) -> KeyRegister:
+        """Which keys the data is under."""
+        return KeyRegister(self.session, self._keys)
 
     @cached_property
     def invalidations(self) -> Invalidations:

@@ -7,7 +7,7 @@ from sqlalchemy import select, text
 
 from app.domain.guest import GuestProfile
 from app.domain.hotel import Hotel
-from app.store.crypto import IndexKind
+from app.store.crypto import DecryptionFailed, IndexKind
 from app.store.repository import Repository, Stored
 from app.store.subjects import Subject, lookups_of, subjects_of
 from app.store.tables import GuestRow
@@ -39,7 +39,10 @@ class Guests(Repository):
         row = await self._session.scalar(query)
         if row is None:
             return None
-        payload = self._cipher.open("payload", row.payload, hotel_id=hotel_id, row=ref)
+        try:
+            payload = self._cipher.open("payload", row.payload, hotel_id=hotel_id, row=ref)
+        except DecryptionFailed:
+            return None  # a copy that no key of this process opens is as good as none
         return Stored(GuestProfile.model_validate_json(payload), row.as_of, row.read_no)
 
     async def erase(self, hotel: Hotel, people: Iterable[Subject], *, actor: str, correlation_id: str | None) -> int:

@@ -45,6 +45,7 @@ class Repository:
 
     def __init__(self, session: AsyncSession, keys: StoreKeys) -> None:
         self._session = session
+        self._keys = keys
         self._index = keys.index
         self._cipher = RowCipher(keys.keyring, table=self.table)
 

@@ -8,7 +8,7 @@ from sqlalchemy import select
 
 from app.domain.hotel import Hotel
 from app.domain.reservation import Reservation, ReservationStatus
-from app.store.crypto import IndexKind
+from app.store.crypto import DecryptionFailed, IndexKind
 from app.store.passes import FullPass
 from app.store.repository import Repository, Stored
 from app.store.subjects import Subject, indexes_of, subjects_of
@@ -95,7 +95,10 @@ class Reservations(Repository):
     def _stored(self, row: ReservationRow | None) -> Stored[Reservation] | None:
         if row is None or row.payload is None:
             return None
-        payload = self._cipher.open("payload", row.payload, hotel_id=row.hotel_id, row=row.id)
+        try:
+            payload = self._cipher.open("payload", row.payload, hotel_id=row.hotel_id, row=row.id)
+        except DecryptionFailed:
+            return None  # a copy that no key of this process opens is as good as none, and hides no other
         return Stored(Reservation.model_validate_json(payload), row.as_of, row.read_no)
 
     def _bare(self, reservation: Reservation, read_no: int, as_of: datetime) -> dict[str, object]:

@@ -48,7 +48,9 @@ ischema_names.setdefault("xid8", Xid8)  # so that comparing models with migratio
 
 HotelKey = Annotated[str, mapped_column(ForeignKey("hotels.id", ondelete="CASCADE"))]
 Now = Annotated[datetime, mapped_column(server_default=func.now())]
-Sealed = Annotated[bytes, mapped_column(LargeBinary)]
+SEALED = "sealed"
+"""How a column's `info` says that it holds encrypted values: rotating the keys finds all of them by it."""
+Sealed = Annotated[bytes, mapped_column(LargeBinary, info={SEALED: True})]
 """AES-GCM of JSON text, bound to table, column, hotel and row."""
 Subjects = Annotated[list[bytes], mapped_column(ARRAY(LargeBinary), server_default=text("'{}'::bytea[]"))]
 No = Annotated[bool, mapped_column(server_default=text("false"))]

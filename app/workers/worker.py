@@ -12,6 +12,7 @@ from app.domain.ids import OperationId
 from app.gateway.alerts import CHECK_SECONDS, Alerts
 from app.gateway.housekeeping import Housekeeping
 from app.gateway.invalidation_repeats import EVERY_SECONDS, InvalidationRepeats
+from app.gateway.key_watch import NOTE_EVERY, KeyWatch
 from app.gateway.record import JOB
 from app.gateway.settle import Settling
 from app.store.job_runner import JobRunner
@@ -77,7 +78,13 @@ class Worker:
 
 
 def rounds(
-    settling: Settling, housekeeping: Housekeeping, repeats: InvalidationRepeats, alerts: Alerts, *, sweep: float
+    settling: Settling,
+    housekeeping: Housekeeping,
+    repeats: InvalidationRepeats,
+    alerts: Alerts,
+    keys: KeyWatch,
+    *,
+    sweep: float,
 ) -> tuple[Round, ...]:
     """Give the rounds of a worker; `sweep` are the seconds between two sweeps."""
     return (
@@ -85,4 +92,5 @@ def rounds(
         Round("invalidations", EVERY_SECONDS, repeats.repeat),
         Round("housekeeping", 3_600.0, housekeeping.tidy),
         Round("alerts", CHECK_SECONDS, alerts.check),
+        Round("keys", NOTE_EVERY, keys.repeat),
     )

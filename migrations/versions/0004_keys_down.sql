@@ -1,2 +1,3 @@
 -- Takes 0004_keys.sql back.
-SELECT 1;
+DROP FUNCTION audit_log_rekey(timestamptz, uuid, bytea, bytea, bytea, bytea, bytea[], bytea[]);
+DROP TABLE key_register;

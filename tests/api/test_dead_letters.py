@@ -10,13 +10,15 @@ import pytest
 from sqlalchemy import text
 
 from app.domain.capability import Capability
+from app.store.crypto import BlindIndex, Keyring
 from app.store.database import Database
 from app.store.dead_letters import Letter, LetterStatus
 from app.store.operation_records import OperationStatus
+from app.store.repository import StoreKeys
 from app.store.steps import StepStatus
 from tests.fixtures.gateway import EVERY_SCOPE, Client, HotelUnderTest, MakeHotel
 from tests.fixtures.letters import AWAY, WRITTEN, Parked, letter_of, operation_of, park, step_of
-from tests.fixtures.own_gateway import OpenGateway, Wired
+from tests.fixtures.own_gateway import Wired
 from tests.fixtures.stays import code_of, draft, seeded
 
 LETTERS = "/v1/dead-letters"
@@ -431,12 +433,17 @@ async def test_a_letter_of_an_erased_guest_tells_nothing_of_them(hotel: HotelUnd
     assert code_of(await act(hotel.client, letter, "retry")) == (409, "conflict")
 
 
-async def test_a_letter_that_no_key_opens_hides_no_other(open_gateway: OpenGateway, hotel: HotelUnderTest) -> None:
-    letter = await parked(hotel)
-    without = await open_gateway(encryption_keys="e9:" + "A" * 43 + "=")
-    answer = await Client(without.http, hotel.client.token).get(LETTERS)
-    [told] = answer.json()["data"]
+async def test_a_letter_that_no_key_opens_hides_no_other(hotel: HotelUnderTest, session_database_url: str) -> None:
+    lost = StoreKeys(Keyring({"lost": b"k" * 32}), BlindIndex({"lost": b"k" * 32}))
+    before = Database(session_database_url, keys=lost, pool_size=1)
+    letter = await park(before, hotel.id, status=OperationStatus.DEAD)
+    await before.close()
+    other = await parked(hotel)
+    answer = await hotel.client.get(LETTERS)
+    readable, told = answer.json()["data"]
     assert (told["id"], told["payload"], told["error"]["code"]) == (str(letter.letter_id), None, AWAY["code"])
+    assert readable["id"] == str(other.letter_id)
+    assert readable["payload"] is not None
     assert [warning["code"] for warning in answer.json()["meta"]["warnings"]] == ["contents_unreadable"]
 
 
