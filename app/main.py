@@ -19,6 +19,7 @@ from app.api.v1 import (
     bookings,
     charges,
     dead_letters,
+    erasures,
     guests,
     hotels,
     operations,
@@ -45,6 +46,8 @@ from app.gateway.callers import Callers
 from app.gateway.copies import Copies
 from app.gateway.dead_letters import DeadLetterDesk
 from app.gateway.doctor import Doctor
+from app.gateway.erased import Erased
+from app.gateway.erasures import Erasures
 from app.gateway.flights import Flights
 from app.gateway.folios import Folios
 from app.gateway.guests import Guests
@@ -61,12 +64,13 @@ from app.gateway.refresh_ahead import RefreshAhead
 from app.gateway.reservations import Reservations
 from app.gateway.rooms import Rooms
 from app.gateway.settle import Settling
+from app.gateway.sweeps import CacheSweeps
 from app.gateway.waits import Waits
 from app.gateway.writes import Writes
 from app.settings import Settings
 from app.store.cache import Cache
 from app.store.client_limits import ClientLimits
-from app.store.crypto import BlindIndex, IdempotencyHasher, Keyring
+from app.store.crypto import BlindIndex, IdempotencyHasher, Keyring, Marks
 from app.store.database import Database
 from app.store.job_runner import JobRunner
 from app.store.leases import Leases
@@ -74,6 +78,7 @@ from app.store.quota import SharedQuota
 from app.store.redis_link import RedisLink
 from app.store.repository import StoreKeys
 from app.store.snapshots import Snapshots
+from app.store.sweeper import Sweeper
 from app.telemetry import log as logs
 from app.workers.worker import Worker, rounds
 
@@ -85,6 +90,7 @@ ROUTERS = (
     reservations.router,
     bookings.router,
     guests.router,
+    erasures.router,
     charges.router,
     rooms.router,
     operations.router,
@@ -134,6 +140,8 @@ class Ground:
     operations: OperationFactory
     attempts: Attempts
     repeats: InvalidationRepeats
+    erased: Erased
+    sweeps: CacheSweeps
 
     async def aclose(self) -> None:
         """Write down what is not written yet, then close every connection."""
@@ -192,6 +200,8 @@ def lay_ground(settings: Settings, *, clock: Clock | None = None, waits: Waits |
         operations=OperationFactory(database, clock, waits),
         attempts=Attempts(database=database, recorder=recorder, connectors=connectors, clock=clock, waits=waits),
         repeats=repeats,
+        erased=Erased(database, copies, clock),
+        sweeps=CacheSweeps(database, Sweeper(stores.redis, stores.cache), clock),
     )
 
 
@@ -220,7 +230,7 @@ def alerts(settings: Settings, ground: Ground) -> Alerts:
 def _stores(settings: Settings, clock: Clock) -> Stores:
     keyring = Keyring(settings.encryption_key_bytes())
     index_keys = settings.index_key_bytes()
-    keys = StoreKeys(keyring, BlindIndex(index_keys))
+    keys = StoreKeys(keyring, BlindIndex(index_keys), Marks(settings.idempotency_secret_bytes()))
     database = Database(settings.async_database_url, keys=keys, pool_size=settings.database_pool_size)
     redis = RedisLink(settings.redis_url.get_secret_value())
     cache = Cache(redis, keyring=keyring, secret=next(iter(index_keys.values())), clock=clock)
@@ -263,6 +273,9 @@ def _gateway(settings: Settings, ground: Ground, hasher: IdempotencyHasher) -> G
         doctor=Doctor(connectors, clock),
         audits=Audits(database, ground.directory, found, clock),
         dead_letters=DeadLetterDesk(database, ground.directory, cache, ground.waits),
+        erased=ground.erased,
+        erasures=Erasures(reads=reads, database=database, sweeps=ground.sweeps, erased=ground.erased, clock=clock),
+        sweeps=ground.sweeps,
     )
 
 
@@ -274,6 +287,7 @@ def _reads(settings: Settings, ground: Ground) -> Reads:
         database=ground.stores.database,
         connectors=ground.connectors,
         clock=ground.clock,
+        erased=ground.erased,
         refresh_ahead=RefreshAhead() if settings.refresh_ahead else None,
     )
 
@@ -312,7 +326,7 @@ async def working(
     jobs = JobRunner(settings.plain_database_url, look_every=ground.waits.job_poll)
     present = asyncio.create_task(ground.quota.watch())
     try:
-        yield Worker(jobs, settling, made)
+        yield Worker(jobs, settling, made, ground.sweeps)
     finally:
         present.cancel()
         await asyncio.gather(present, return_exceptions=True)
@@ -324,7 +338,7 @@ async def running(parts: Parts) -> AsyncIterator[None]:
     """Keep the parts going: the first health check before the first request, the last write before the end."""
     await parts.readiness.check()
     ground = parts.ground
-    watched = (parts.readiness, ground.repeats, parts.letter_gauges, ground.quota, ground.copies)
+    watched = (parts.readiness, ground.repeats, parts.letter_gauges, ground.quota, ground.copies, ground.erased)
     watches = [asyncio.create_task(part.watch()) for part in watched]
     gc.collect()
     gc.freeze()  # what start-up made stays; the collector need not look at it again

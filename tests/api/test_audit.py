@@ -9,7 +9,7 @@ from redis.asyncio import Redis
 
 from app.domain.ids import escape_ref
 from app.store.audit import AuditEntry
-from app.store.crypto import BlindIndex, Keyring
+from app.store.crypto import BlindIndex, Keyring, Marks
 from app.store.database import Database
 from app.store.repository import StoreKeys
 from tests.fixtures.gateway import Client, HotelUnderTest, MakeHotel, RunningGateway
@@ -223,7 +223,7 @@ async def test_what_an_earlier_version_has_written_is_told_as_it_was(hotel: Hote
 async def test_a_line_that_no_key_opens_is_told_without_what_it_holds(
     hotel: HotelUnderTest, session_database_url: str
 ) -> None:
-    lost = StoreKeys(Keyring({"lost": b"k" * 32}), BlindIndex({"lost": b"k" * 32}))
+    lost = StoreKeys(Keyring({"lost": b"k" * 32}), BlindIndex({"lost": b"k" * 32}), Marks(b"k" * 32))
     before = Database(session_database_url, keys=lost, pool_size=1)
     async with before.unit_of_work() as work:
         sealed = AuditEntry(

@@ -7,11 +7,11 @@ from app.domain.guest import GuestContact
 from app.domain.hotel import Cleaning, Hotel, RoomStatus
 from app.domain.ids import VendorRef
 from app.domain.reservation import ReservationStatus
-from app.store.crypto import BlindIndex, Keyring
+from app.store.crypto import BlindIndex, Keyring, Marks
 from app.store.database import Database
 from app.store.passes import FullPass
+from app.store.people import Person
 from app.store.repository import StoreKeys
-from app.store.subjects import Subject
 from tests.store.conftest import NOW, OpenDatabase, a_guest, a_reservation
 
 
@@ -77,7 +77,9 @@ async def test_a_reservation_is_found_by_its_confirmation_number_at_its_own_hote
 
 async def test_an_index_key_that_was_rotated_still_finds(open_database: OpenDatabase, hotel: Hotel) -> None:
     old, new, ring = secrets.token_bytes(32), secrets.token_bytes(32), Keyring({"k": secrets.token_bytes(32)})
-    before, after = StoreKeys(ring, BlindIndex({"i1": old})), StoreKeys(ring, BlindIndex({"i2": new, "i1": old}))
+    marks = Marks(secrets.token_bytes(32))
+    before = StoreKeys(ring, BlindIndex({"i1": old}), marks)
+    after = StoreKeys(ring, BlindIndex({"i2": new, "i1": old}), marks)
     async with open_database(before) as database, database.unit_of_work() as work:
         await work.reservations.upsert(hotel, [a_reservation(hotel.id)], read_no=1, as_of=NOW)
     async with open_database(after) as database, database.unit_of_work() as work:
@@ -144,7 +146,7 @@ async def test_a_read_of_an_erased_guest_leaves_no_trace(database: Database, hot
     today = date(2026, 11, 20)
     other_guest = GuestContact(id=VendorRef("g2"), last_name="Berger")
     async with database.unit_of_work() as work:
-        await work.guests.erase(hotel, [Subject(guest_id="g1")], actor="dpo", correlation_id=None)
+        await work.traces.erase(hotel, Person(frozenset({"g1"})), actor="dpo", correlation_id=None)
     async with database.unit_of_work() as work:
         await work.guests.upsert(hotel, [a_guest(hotel.id)], read_no=1, as_of=NOW)
         await work.reservations.upsert(
