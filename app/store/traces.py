@@ -6,7 +6,8 @@ from typing import Any
 from uuid import UUID
 
 import orjson
-from sqlalchemy import ColumnElement, or_, select, text
+from sqlalchemy import ColumnElement, LargeBinary, or_, select, text, type_coerce
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstrumentedAttribute
 
@@ -217,7 +218,7 @@ class Traces(Repository):
 
 def _about(kept: _Kept, hotel: Hotel, person: Person, wanted: Collection[bytes]) -> ColumnElement[bool]:
     of_hotel: ColumnElement[bool] = kept.entity.hotel_id == hotel.id
-    named: ColumnElement[bool] = kept.entity.subjects.overlap(list(wanted))
+    named: ColumnElement[bool] = type_coerce(kept.entity.subjects, ARRAY(LargeBinary)).overlap(list(wanted))
     if kept.entity is ReservationRow:
         named = or_(named, ReservationRow.id.in_(person.stays))
     return of_hotel & named
