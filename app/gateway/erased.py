@@ -45,9 +45,11 @@ class Erased:
             return False
         return not marks or marks.isdisjoint(self._database.marks_of(hotel, [*about, *_named_in(answer)]))
 
-    def forget(self) -> None:
-        """Let the next look load anew: this process has just erased somebody."""
+    async def renew(self, *, until: float) -> None:
+        """Load anew, by `until` (monotonic seconds): this process has just erased somebody, and need not be late."""
         self._copies.forget(_NAME)
+        with suppress(StorageUnavailable):  # as late as the others then
+            await self._copies.get(_NAME, self._load, newest=True, until=until)
 
     async def watch(self) -> None:
         """Look for new marks, until cancelled."""

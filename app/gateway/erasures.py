@@ -112,8 +112,8 @@ class Erasures:
         try:
             left = patience.left(self._clock.monotonic())
             rows = await within(left, self._erase(hotel, ref, told, caller))
-        finally:
-            self._erased.forget()
+        finally:  # who left before the end does not know whether it was done
+            await self._erased.renew(until=patience.until)
         warnings = () if told.complete else (PMS_NOT_ASKED,)
         if not await self._swept(hotel.id, patience):
             warnings = (*warnings, CACHE_PENDING)
