@@ -291,7 +291,7 @@ async def test_a_cursor_is_good_for_one_question_of_one_client_for_a_quarter_of_
     refused(await hotel.client.get(AUDIT, cursor=rooms), "cursor")
     refused(await hotel.client.get(AUDIT, cursor="0" * 32 + "-0"), "cursor")
     async with Redis.from_url(redis_url) as redis:
-        name = f"snapshot:{following.partition('-')[0]}"
+        name = f"snapshot::{following.partition('-')[0]}"
         assert 890 <= await redis.ttl(name) <= 900
         await redis.delete(name)
     refused(await hotel.client.get(AUDIT, operation="test.line", cursor=following), "cursor")

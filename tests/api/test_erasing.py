@@ -94,8 +94,9 @@ async def places_of(settings: Settings, hotel: Hotel, database: Database, people
     opened = [cell async for cell in opened_cells(settings, hotel.id)]
     opened += [value async for value in opened_redis(settings)]
     opened = [(place, unescaped(text)) for place, text in opened]
-    ids = [one.guest_id for one in people if one.guest_id]
-    found = {place for place, _ in found_in([*cells, *values, *opened], [*PERSONAL, *ids])}
+    ids = [one.guest_id.encode() for one in people if one.guest_id]
+    found = {place for place, _ in found_in([*cells, *values, *opened], PERSONAL)}
+    found |= {place for place, cell in cells if cell in ids}
     indexes = database.subjects_of(hotel, people)
     return found | {place for place, cell in cells if any(index in cell for index in indexes)}
 
