@@ -19,6 +19,7 @@ from app.api.v1 import (
     bookings,
     charges,
     dead_letters,
+    erasures,
     guests,
     hotels,
     operations,
@@ -45,6 +46,8 @@ from app.gateway.callers import Callers
 from app.gateway.copies import Copies
 from app.gateway.dead_letters import DeadLetterDesk
 from app.gateway.doctor import Doctor
+from app.gateway.erased import Erased
+from app.gateway.erasures import Erasures
 from app.gateway.flights import Flights
 from app.gateway.folios import Folios
 from app.gateway.guests import Guests
@@ -62,13 +65,14 @@ from app.gateway.refresh_ahead import RefreshAhead
 from app.gateway.reservations import Reservations
 from app.gateway.rooms import Rooms
 from app.gateway.settle import Settling
+from app.gateway.sweeps import CacheSweeps
 from app.gateway.upkeep_gauges import UpkeepGauges
 from app.gateway.waits import Waits
 from app.gateway.writes import Writes
 from app.settings import Settings
 from app.store.cache import Cache
 from app.store.client_limits import ClientLimits
-from app.store.crypto import BlindIndex, IdempotencyHasher, Keyring
+from app.store.crypto import BlindIndex, IdempotencyHasher, Keyring, Marks
 from app.store.database import Database
 from app.store.job_runner import JobRunner
 from app.store.key_register import DeclaredKeys, KeyKind, KeysRefused
@@ -77,6 +81,7 @@ from app.store.quota import SharedQuota
 from app.store.redis_link import RedisLink
 from app.store.repository import StoreKeys
 from app.store.snapshots import Snapshots
+from app.store.sweeper import Sweeper
 from app.telemetry import log as logs
 from app.workers.worker import Worker, rounds
 
@@ -88,6 +93,7 @@ ROUTERS = (
     reservations.router,
     bookings.router,
     guests.router,
+    erasures.router,
     charges.router,
     rooms.router,
     operations.router,
@@ -140,6 +146,8 @@ class Ground:
     attempts: Attempts
     repeats: InvalidationRepeats
     keys: KeyWatch
+    erased: Erased
+    sweeps: CacheSweeps
 
     async def aclose(self) -> None:
         """Write down what is not written yet, then close every connection."""
@@ -199,6 +207,8 @@ def lay_ground(settings: Settings, *, clock: Clock | None = None, waits: Waits |
         attempts=Attempts(database=database, recorder=recorder, connectors=connectors, clock=clock, waits=waits),
         repeats=repeats,
         keys=key_watch(settings, database),
+        erased=Erased(database, copies, clock),
+        sweeps=CacheSweeps(database, Sweeper(stores.redis, stores.cache), clock),
     )
 
 
@@ -226,7 +236,8 @@ def alerts(settings: Settings, ground: Ground) -> Alerts:
 
 def store_keys(settings: Settings) -> StoreKeys:
     """Make the rings of keys."""
-    return StoreKeys(Keyring(settings.encryption_key_bytes()), BlindIndex(settings.index_key_bytes()))
+    marks = Marks(settings.idempotency_secret_bytes())
+    return StoreKeys(Keyring(settings.encryption_key_bytes()), BlindIndex(settings.index_key_bytes()), marks)
 
 
 def key_watch(settings: Settings, database: Database) -> KeyWatch:
@@ -285,6 +296,9 @@ def _gateway(settings: Settings, ground: Ground, hasher: IdempotencyHasher) -> G
         doctor=Doctor(connectors, clock),
         audits=Audits(database, ground.directory, found, clock),
         dead_letters=DeadLetterDesk(database, ground.directory, cache, ground.waits),
+        erased=ground.erased,
+        erasures=Erasures(reads=reads, database=database, sweeps=ground.sweeps, erased=ground.erased, clock=clock),
+        sweeps=ground.sweeps,
     )
 
 
@@ -296,6 +310,7 @@ def _reads(settings: Settings, ground: Ground) -> Reads:
         database=ground.stores.database,
         connectors=ground.connectors,
         clock=ground.clock,
+        erased=ground.erased,
         refresh_ahead=RefreshAhead() if settings.refresh_ahead else None,
     )
 
@@ -338,7 +353,7 @@ async def working(
     jobs = JobRunner(settings.plain_database_url, look_every=ground.waits.job_poll)
     present = asyncio.create_task(ground.quota.watch())
     try:
-        yield Worker(jobs, settling, made)
+        yield Worker(jobs, settling, made, ground.sweeps)
     finally:
         present.cancel()
         await asyncio.gather(present, return_exceptions=True)
@@ -365,8 +380,8 @@ async def running(parts: Parts) -> AsyncIterator[None]:
     ground = parts.ground
     await _require_keys(ground)
     await parts.readiness.check()
-    upkeep = UpkeepGauges(ground.stores.database)
-    watched = (parts.readiness, ground.repeats, parts.letter_gauges, upkeep, ground.quota, ground.copies, ground.keys)
+    gauges = (parts.letter_gauges, UpkeepGauges(ground.stores.database))
+    watched = (parts.readiness, *gauges, ground.repeats, ground.quota, ground.copies, ground.keys, ground.erased)
     watches = [asyncio.create_task(part.watch()) for part in watched]
     gc.collect()
     gc.freeze()  # what start-up made stays; the collector need not look at it again

@@ -20,12 +20,15 @@ from app.core.clock import Clock
 from app.core.connectors import ConnectorCache, Registration
 from app.core.matrix import Ledger
 from app.domain.errors import FieldFault, Forbidden, IdempotencyKeyRequired, InvalidRequest, Unauthorized
+from app.domain.hotel import Hotel
 from app.domain.ids import HOTEL_ID_PATTERN
 from app.gateway.audits import Audits
 from app.gateway.bookings import Bookings
 from app.gateway.callers import Caller, Callers, Scope
 from app.gateway.dead_letters import DeadLetterDesk
 from app.gateway.doctor import Doctor
+from app.gateway.erased import Erased
+from app.gateway.erasures import Erasures
 from app.gateway.folios import Folios
 from app.gateway.guests import Guests
 from app.gateway.hotels import HotelDirectory
@@ -33,6 +36,7 @@ from app.gateway.inventory import Inventory
 from app.gateway.reads import Patience, Reads
 from app.gateway.reservations import Reservations
 from app.gateway.rooms import Rooms
+from app.gateway.sweeps import CacheSweeps
 from app.gateway.write import Order
 from app.gateway.writes import Writes
 from app.store.cache import Cache
@@ -70,6 +74,9 @@ class Gateway:
     doctor: Doctor
     audits: Audits
     dead_letters: DeadLetterDesk
+    erased: Erased
+    erasures: Erasures
+    sweeps: CacheSweeps
 
 
 async def the_gateway(request: Request) -> Gateway:
@@ -161,6 +168,11 @@ class Call:
         return self.gateway.clock.now()
 
     @property
+    def hotel(self) -> Hotel | None:
+        """The one hotel that it is about, if there is one."""
+        return None
+
+    @property
     def revision(self) -> int | None:
         """Tells answers from before a change of the hotel's registration from those after it."""
         return None
@@ -172,6 +184,11 @@ class Visit(Call):
 
     registration: Registration
     patience: Patience
+
+    @property
+    def hotel(self) -> Hotel:
+        """The hotel that it is about."""
+        return self.registration.hotel
 
     @property
     def revision(self) -> int | None:
@@ -284,6 +301,7 @@ Charging = Annotated[Visit, Depends(writing_at_hotel(Scope.CHARGES))]
 Operating = Annotated[Visit, Depends(at_hotel(Scope.OPS))]
 Calling = Annotated[Call, Depends(with_scope(None))]
 Browsing = Annotated[Call, Depends(with_scope(Scope.READ))]
+AdministeringHotel = Annotated[Visit, Depends(at_hotel(Scope.ADMIN))]
 Administering = Annotated[Call, Depends(with_scope(Scope.ADMIN))]
 AdministeringAll = Annotated[Call, Depends(with_scope(Scope.ADMIN, every_hotel=True))]
 

@@ -107,6 +107,11 @@ def own_response(request: Request, kind: Any, data: object, *, status: int = 200
     return read_response(request, dumped(kind, data), answer, now=now)
 
 
+def pending_response(data: bytes, warnings: Sequence[Notice], *, now: datetime) -> Response:
+    """Give 202 for an act of ours that is not complete; the warnings say what is missing."""
+    return _json(202, data, {**_own_meta(now), "complete": False, "warnings": _warnings(warnings)}, {})
+
+
 def write_response(outcome: Settled | Accepted, operation: bytes | None = None) -> Response:
     """Give a write's answer: what was done, or 202 with the operation (`operation`, as JSON) to watch."""
     if isinstance(outcome, Accepted):

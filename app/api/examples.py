@@ -249,6 +249,61 @@ AUDIT_LINE = {
     "before": None,
     "after": NOTE,
 }
+ERASURE_META: dict[str, Any] = {
+    "source": "store",
+    "complete": False,
+    "warnings": [
+        {"code": "cache_pending", "detail": "Redis has not confirmed yet that its copies are gone", "fields": []}
+    ],
+}
+GUEST_EXPORT: dict[str, Any] = {
+    "profiles": [GUEST],
+    "reservations": [RESERVATION],
+    "operations": [
+        {
+            "id": OPERATION["id"],
+            "kind": "reservation.note",
+            "status": "succeeded",
+            "target": "RES-1001",
+            "client": "front desk",
+            "created_at": "2026-11-20T10:00:00Z",
+            "updated_at": "2026-11-20T10:00:01Z",
+            "payload": {"target": "RES-1001", "if_match": None, "body": {"text": NOTE["text"]}},
+            "answer": {"data": NOTE, "warnings": [], "as_of": "2026-11-20T10:00:01Z"},
+            "error": None,
+            "steps": [
+                {
+                    "name": "note",
+                    "status": "done",
+                    "started_at": "2026-11-20T10:00:00Z",
+                    "finished_at": "2026-11-20T10:00:01Z",
+                    "result": NOTE,
+                }
+            ],
+        }
+    ],
+    "dead_letters": [],
+    "audit": [
+        {
+            "at": "2026-11-20T10:00:01Z",
+            "actor": "front desk",
+            "operation": "reservation.note",
+            "target": "RES-1001",
+            "outcome": "succeeded",
+            "before": None,
+            "after": NOTE,
+        }
+    ],
+    "events": [
+        {
+            "id": "a1d3b1de-4a0d-4e35-8a0f-6e1d3c1f7f21",
+            "type": "reservation.note_added",
+            "created_at": "2026-11-20T10:00:01Z",
+            "payload": {"target": "RES-1001"},
+        }
+    ],
+    "webhooks": [],
+}
 READINESS = {
     "status": "ok",
     "checks": {

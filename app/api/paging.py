@@ -23,6 +23,8 @@ SNAPSHOT_SECONDS = 900
 
 _CURSOR = re.compile(r"([0-9a-f]{32})-(\d{1,6})")
 
+_NAME_LENGTH = 32
+
 _REST_IS_LOST = Notice("paging_unavailable", "the rest of the list cannot be kept now; repeat later")
 
 Limit = Annotated[int, Query(ge=1, le=200, description="How many at most, counted after filtering.")]
@@ -50,10 +52,15 @@ async def page(
         StorageUnavailable: the list that the cursor belongs to cannot be looked up now.
     """
     if cursor is not None:
-        return await _next_page(call, _question(call, asked), limit, cursor)
+        found = _unkept(cursor, _question(call, asked))
+        if found is None:
+            return await _next_page(call, _question(call, asked), limit, cursor)
+        return _part(call, kind, await fetch(), limit, start=found, question=_question(call, asked))
     answer = await fetch()
     if len(answer.data) <= limit:
         return read_response(call.request, dumped(kind, answer.data), answer, now=call.now)
+    if call.hotel and not await call.gateway.erased.names_none(call.hotel, answer.data, answer.about):
+        return _part(call, kind, answer, limit, start=0, question=_question(call, asked))
     kept = {
         "question": _question(call, asked),
         "items": orjson.Fragment(dumped(kind, answer.data)),
@@ -100,6 +107,24 @@ async def page_of_log(
     return read_response(call.request, dumped(kind, answer.data), answer, now=call.now, next_cursor=following)
 
 
+def _part(call: Call, kind: Any, answer: Answer[list[T]], limit: int, *, start: int, question: str) -> Response:
+    """Answer with a part of a list that names an erased guest, and is kept nowhere: each page reads it anew.
+
+    Its cursor is made of the question itself, so that it belongs to this list and this caller alone.
+    """
+    end = start + limit
+    following = f"{question[:_NAME_LENGTH]}-{end}" if end < len(answer.data) else None
+    data = dumped(kind, answer.data[start:end])
+    return read_response(call.request, data, answer, now=call.now, next_cursor=following)
+
+
+def _unkept(cursor: str, question: str) -> int | None:
+    """Give where the page of a list begins that is kept nowhere; None for every other cursor."""
+    found = _CURSOR.fullmatch(cursor)
+    is_own = found is not None and found.group(1) == question[:_NAME_LENGTH]
+    return int(found.group(2)) if found is not None and is_own else None
+
+
 async def _next_page(call: Call, question: str, limit: int, cursor: str) -> Response:
     name, start, kept = await _kept(call, question, cursor)
     if start >= len(kept["items"]):
@@ -123,18 +148,25 @@ async def _keep(call: Call, kept: dict[str, Any], *, start: int) -> str | None:
     """Keep what the next page needs; gives its cursor, or nothing where that cannot be kept now."""
     name = secrets.token_hex(16)
     payload, patience = orjson.dumps(kept), spare(call.left)
-    done = await call.gateway.snapshots.keep(name, payload, seconds=SNAPSHOT_SECONDS, patience=patience)
+    done = await call.gateway.snapshots.keep(
+        name, payload, seconds=SNAPSHOT_SECONDS, hotel_id=_owner(call), patience=patience
+    )
     return f"{name}-{start}" if done else None
 
 
 async def _kept(call: Call, question: str, cursor: str) -> tuple[str, int, dict[str, Any]]:
     """Give the name under which a cursor's list is kept, where in it the page begins, and what is kept."""
     found = _CURSOR.fullmatch(cursor)
-    payload = await call.gateway.snapshots.find(found.group(1), patience=call.left) if found else None
+    snapshots = call.gateway.snapshots
+    payload = await snapshots.find(found.group(1), hotel_id=_owner(call), patience=call.left) if found else None
     kept = orjson.loads(payload) if payload else None
     if found is None or kept is None or kept["question"] != question:
         raise _stranger()
     return found.group(1), int(found.group(2)), kept
+
+
+def _owner(call: Call) -> str:
+    return call.hotel.id if call.hotel else ""
 
 
 def _stranger() -> InvalidRequest:

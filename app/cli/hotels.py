@@ -72,8 +72,8 @@ def delete(
 
     async def erase(gateway: "Gateway") -> None:
         await gateway.hotels.delete(hotel_id, _operator())
-        if not await gateway.cache.move_all(hotel_id):
-            tell("note: Redis cannot be told; what it holds of the hotel ends with its time to live")
+        if not await gateway.sweeps.now(hotel_id):
+            tell("note: Redis cannot be told; a worker repeats it until what Redis holds of the hotel is gone")
 
     at_gateway(settings, erase)
     tell(f"erased {hotel_id}")

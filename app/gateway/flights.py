@@ -68,6 +68,8 @@ class Trip(Generic[T]):
     ask: Callable[[], Awaitable[Brought[T]]]
     keep: Callable[[Brought[T]], Awaitable[None]]
     """Writes the answer through to the store."""
+    may_be_cached: Callable[[T], Awaitable[bool]]
+    """Tells whether the answer may stand in the cache: nothing that names an erased guest may."""
 
     def is_answered_by(self, copy: CachedCopy | None) -> bool:
         """Tell whether a copy is what was asked for: fresh, and newer than one that was to be refreshed."""
@@ -227,9 +229,12 @@ class Flights:
         except BaseException:
             await self._leases.let_go(question, lease)
             raise
-        payload = type_adapter(trip.kind).dump_json(brought.value)
-        ttl = trip.ttl if brought.is_whole else min(trip.ttl, PART_SECONDS)
-        await self._leases.land(question, lease, payload, as_of=brought.fetched.as_of, ttl=ttl)
+        if await trip.may_be_cached(brought.value):
+            payload = type_adapter(trip.kind).dump_json(brought.value)
+            ttl = trip.ttl if brought.is_whole else min(trip.ttl, PART_SECONDS)
+            await self._leases.land(question, lease, payload, as_of=brought.fetched.as_of, ttl=ttl)
+        else:
+            await self._leases.let_go(question, lease)
         await trip.keep(brought)
         return brought
 

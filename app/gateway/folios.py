@@ -9,6 +9,7 @@ from app.gateway.reads import Answer, Patience, Read, Reads
 from app.gateway.reservations import Reservations
 from app.gateway.write import Accepted, Order, Settled
 from app.gateway.writes import Writes
+from app.store.subjects import Subject
 
 CHARGES_TTL = 60.0
 
@@ -47,6 +48,7 @@ class Folios:
             params=ref,
             resources=(invalidation.RESERVATIONS,),
             ttl=CHARGES_TTL,
+            about=(Subject(reservation_id=ref),),
         )
         return await self._reads.answer(registration, read, patience)
 

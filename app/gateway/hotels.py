@@ -19,6 +19,7 @@ from app.domain.money import Currency
 from app.domain.text import CountryCode, Line
 from app.gateway.callers import Caller
 from app.gateway.copies import Copies
+from app.gateway.sweeps import enqueue_sweep
 from app.store.audit import AuditEntry
 from app.store.database import Database
 from app.store.hotels import HotelPut, HotelRecord
@@ -177,6 +178,7 @@ class HotelDirectory:
                 await work.hotels.delete(
                     hotel_id, actor=caller.client, correlation_id=context.current("correlation_id")
                 )
+                await enqueue_sweep(work, hotel_id)
         finally:
             self._copies.forget(_HOTELS)
 

@@ -24,6 +24,7 @@ from app.domain.errors import (
     VendorContractBroken,
 )
 from app.domain.model import shape, type_adapter
+from app.gateway.erased import Erased
 from app.gateway.flights import Brought, Fetched, Flight, Flights, Trip
 from app.gateway.mapping_faults import contract_kept
 from app.gateway.optional_store import OptionalStore, spare
@@ -31,6 +32,7 @@ from app.gateway.patience import within
 from app.gateway.refresh_ahead import RefreshAhead
 from app.store.cache import WHOLE_HOTEL, Cache, CachedCopy, CacheKey, Lookup
 from app.store.database import Database, UnitOfWork
+from app.store.subjects import Subject
 from app.telemetry import context, metrics
 
 T = TypeVar("T")
@@ -92,6 +94,8 @@ class Read(Generic[T]):
     """Adds to the PMS's answer what only our store knows; left out while the store is away."""
     held: Callable[[UnitOfWork], Awaitable[Held[T] | None]] | None = None
     """Gives the store's copy, where api.md allows to serve one."""
+    about: tuple[Subject, ...] = ()
+    """Whom the question names where the answer does not: the reservation whose folio it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +110,8 @@ class Answer(Generic[T]):
     warnings: tuple[Notice, ...] = ()
     meta: dict[str, Any] = field(default_factory=dict)
     """More members of the envelope's `meta`."""
+    about: tuple[Subject, ...] = ()
+    """Whom the question named."""
 
     def with_meta(self, **members: Any) -> "Answer[T]":
         """Give the same answer with more members in `meta`."""
@@ -154,8 +160,10 @@ class Reads:
         database: Database,
         connectors: ConnectorCache,
         clock: Clock,
+        erased: Erased,
         refresh_ahead: RefreshAhead | None = None,
     ) -> None:
+        self._erased = erased
         self._ledger = ledger
         self._cache = cache
         self._flights = flights
@@ -203,7 +211,7 @@ class Reads:
                 return await self._instead(registration, read, cached, patience, error)
             if brought is None:  # the first attempt failed: nobody waits for the next who can be told something now
                 return await self._meanwhile(registration, read, flight, cached, patience)
-        return Answer(brought.value, "pms", brought.fetched.as_of)
+        return Answer(brought.value, "pms", brought.fetched.as_of, about=read.about)
 
     async def aclose(self) -> None:
         """Let the flights that are under way end, and what they brought be written through."""
@@ -245,6 +253,7 @@ class Reads:
             background=background,
             ask=lambda: self._ask(registration, read, seconds),
             keep=lambda brought: self._start_to_keep(read, brought, seconds),
+            may_be_cached=lambda value: self._erased.names_none(registration.hotel, value, read.about),
         )
 
     def _join(self, read: Read[T], trip: Trip[T]) -> Flight[T]:
@@ -348,7 +357,7 @@ class Reads:
         if not flight.landed.done():
             raise DeadlineExceeded("the PMS did not answer in time")
         brought = flight.landed.result()
-        return Answer(brought.value, "pms", brought.fetched.as_of)
+        return Answer(brought.value, "pms", brought.fetched.as_of, about=read.about)
 
     async def _instead(
         self,
@@ -380,7 +389,7 @@ class Reads:
         if cached is not None and (held is None or _is_newest(cached, held)):
             answer = replace(cached, stale=True)
         elif held is not None:
-            answer = Answer(held.value, "store", held.as_of, stale=True, complete=held.complete)
+            answer = Answer(held.value, "store", held.as_of, stale=True, complete=held.complete, about=read.about)
         else:
             return None
         metrics.STALE_READS.labels(read.capability).inc()
@@ -395,7 +404,7 @@ class Reads:
             value: T = type_adapter(read.kind).validate_json(copy.payload)
         except ValidationError:
             return None
-        return Answer(value, "cache", copy.as_of, stale=not copy.fresh)
+        return Answer(value, "cache", copy.as_of, stale=not copy.fresh, about=read.about)
 
 
 def _is_newest(cached: Answer[T], held: Held[T]) -> bool:

@@ -100,7 +100,9 @@ class Cache:
         """Name an answer. `params` are JSON-like and leave here only as an HMAC."""
         canonical = orjson.dumps([hotel_id, kind, params], option=orjson.OPT_SORT_KEYS)
         mac = hmac.new(self._secret, canonical, hashlib.sha256).hexdigest()[:32]
-        return CacheKey(hotel_id, f"entry:{mac}", tuple(_generation(hotel_id, resource) for resource in resources))
+        return CacheKey(
+            hotel_id, entry_name(hotel_id, mac), tuple(_generation(hotel_id, resource) for resource in resources)
+        )
 
     async def look_up(self, key: CacheKey, *, seconds: float = PATIENCE_SECONDS) -> Lookup:
         """Look for an answer, waiting so many seconds for each of Redis's; missing generations are made."""
@@ -212,6 +214,11 @@ class Cache:
         except NoAnswer:
             return None
         return tuple(token for token in made if token) if all(made) else None
+
+
+def entry_name(hotel_id: str, name: str) -> str:
+    """Give the key of an answer: the hotel stands in it, so that all that is kept of one can be removed."""
+    return f"entry:{hotel_id}:{name}"
 
 
 def _generation(hotel_id: str, resource: str) -> str:

@@ -119,6 +119,22 @@ class BlindIndex:
         return bytes([len(key_id)]) + key_id + mac
 
 
+class Marks:
+    """Keyed hashes by which an erased guest is known again, and by nothing else.
+
+    They cannot be made anew once the guest is gone, so that they must survive every rotation: their key comes from the
+    secret that is never rotated, under a label of its own. The hotel is part of a mark.
+    """
+
+    def __init__(self, secret: bytes) -> None:
+        """Derive the key from the secret of idempotency keys."""
+        self._key = _mac(secret, "marks of erased guests")
+
+    def mark(self, kind: str, *values: str, hotel_id: str) -> bytes:
+        """Give the 16 bytes that stand for `values`, which are folded already."""
+        return _mac(self._key, kind, hotel_id, *values)[:_INDEX_BYTES]
+
+
 class IdempotencyHasher:
     """HMACs of idempotency keys and of the requests they stand for.
 

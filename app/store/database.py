@@ -32,8 +32,10 @@ from app.store.reservations import Reservations
 from app.store.rooms import Rooms
 from app.store.statements import Alone, Constant, InTransaction, means_away, unavailable
 from app.store.steps import Steps
-from app.store.subjects import Subject, subjects_of
+from app.store.subjects import Subject, marks_of, subjects_of
 from app.store.tables import READ_NUMBERS
+from app.store.tombstones import Tombstones
+from app.store.traces import Traces
 
 CONNECT_TIMEOUT = 2.0
 """Seconds to wait for a connection, a fresh one or one of the pool."""
@@ -70,6 +72,16 @@ class UnitOfWork:
     def guests(self) -> Guests:
         """The newest copies of profiles."""
         return Guests(self.session, self._keys)
+
+    @cached_property
+    def traces(self) -> Traces:
+        """All that is stored of one guest."""
+        return Traces(self.session, self._keys)
+
+    @cached_property
+    def tombstones(self) -> Tombstones:
+        """What is left of erased guests."""
+        return Tombstones(self.session, self._keys)
 
     @cached_property
     def rooms(self) -> Rooms:
@@ -243,6 +255,10 @@ class Database:
     def subjects_of(self, hotel: Hotel, people: Iterable[Subject]) -> list[bytes]:
         """Give the `subjects` of a row that holds data of these people."""
         return subjects_of(self._keys.index, hotel, people)
+
+    def marks_of(self, hotel: Hotel, people: Iterable[Subject]) -> frozenset[bytes]:
+        """Give the marks that these people have if they are erased."""
+        return marks_of(self._keys.marks, hotel, people)
 
 
 @contextmanager

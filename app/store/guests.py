@@ -1,15 +1,15 @@
 """The newest copies of guests' profiles."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import select, text
+from sqlalchemy import select
 
 from app.domain.guest import GuestProfile
 from app.domain.hotel import Hotel
 from app.store.crypto import DecryptionFailed, IndexKind
 from app.store.repository import Repository, Stored
-from app.store.subjects import Subject, lookups_of, subjects_of
+from app.store.subjects import Subject, subjects_of
 from app.store.tables import GuestRow
 from app.store.tombstones import erased_among
 
@@ -28,7 +28,7 @@ class Guests(Repository):
             The ids whose rows have changed.
         """
         people = {guest.id: [Subject.of(guest)] for guest in guests}
-        erased = await erased_among(self._session, self._index, hotel, people)
+        erased = await erased_among(self._session, self._marks, hotel, people)
         newest = {guest.id: guest for guest in guests if guest.id not in erased}
         rows = [self._values(hotel, newest[ref], read_no, as_of) for ref in sorted(newest)]
         return await self._upsert_newer(GuestRow, rows, name="id")
@@ -44,27 +44,6 @@ class Guests(Repository):
         except DecryptionFailed:
             return None  # a copy that no key of this process opens is as good as none
         return Stored(GuestProfile.model_validate_json(payload), row.as_of, row.read_no)
-
-    async def erase(self, hotel: Hotel, people: Iterable[Subject], *, actor: str, correlation_id: str | None) -> int:
-        """Blank every row of ours that holds data of these people and leave tombstones; the PMS is untouched.
-
-        Returns:
-            How many rows that were.
-
-        Raises:
-            ConflictRefused: a write for them is not settled yet.
-        """
-        touched = await self._erase(
-            text("SELECT erase_subjects(:hotel, :wanted, :actor, :correlation)"),
-            {
-                "hotel": hotel.id,
-                "wanted": lookups_of(self._index, hotel, people),
-                "actor": actor,
-                "correlation": correlation_id,
-            },
-            busy="a write for this guest is not settled yet",
-        )
-        return int(touched)
 
     def _values(self, hotel: Hotel, guest: GuestProfile, read_no: int, as_of: datetime) -> dict[str, object]:
         return {

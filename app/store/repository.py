@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.domain.errors import ConflictRefused
 from app.domain.hotel import Hotel
-from app.store.crypto import BlindIndex, IndexKind, Keyring, RowCipher
+from app.store.crypto import BlindIndex, IndexKind, Keyring, Marks, RowCipher
 from app.store.subjects import index_of
 from app.store.tables import Base
 
@@ -23,10 +23,11 @@ _OBJECT_IN_USE = "55006"  # what the erasing functions raise while writes are li
 
 @dataclass(frozen=True, slots=True)
 class StoreKeys:
-    """The keys of the store: one ring encrypts, one indexes."""
+    """The keys of the store: one ring encrypts, one indexes, one marks the erased."""
 
     keyring: Keyring
     index: BlindIndex
+    marks: Marks
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +48,7 @@ class Repository:
         self._session = session
         self._keys = keys
         self._index = keys.index
+        self._marks = keys.marks
         self._cipher = RowCipher(keys.keyring, table=self.table)
 
     async def _upsert_newer(

@@ -40,8 +40,8 @@ class Reservations(Repository):
             The ids whose rows have changed.
         """
         newest = {item.id: item for item in reservations}
-        people = {ref: [Subject.of(item.guest)] for ref, item in newest.items()}
-        erased = await erased_among(self._session, self._index, hotel, people)
+        people = {ref: [Subject.of_stay(item)] for ref, item in newest.items()}
+        erased = await erased_among(self._session, self._marks, hotel, people)
         rows = [
             {**self._bare(newest[ref], read_no, as_of), **self._personal(hotel, newest[ref], ref in erased)}
             for ref in sorted(newest)

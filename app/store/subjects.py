@@ -1,16 +1,25 @@
 """Whose data a row holds: the blind indexes by which erasing and lookups find a guest."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from app.domain.hotel import Hotel
+from app.domain.reservation import Reservation
 from app.domain.text import fold, fold_phone
-from app.store.crypto import BlindIndex, IndexKind
+from app.store.crypto import BlindIndex, IndexKind, Marks
 
 
 class Reachable(Protocol):
     """Anything of the domain that says how to reach a guest: a contact, a profile, a draft."""
+
+    @property
+    def first_name(self) -> str | None:
+        """Their first name."""
+
+    @property
+    def last_name(self) -> str | None:
+        """Their last name."""
 
     @property
     def email(self) -> str | None:
@@ -38,16 +47,24 @@ class Subject:
     phone: str | None = None
     reservation_id: str | None = None
     """A reservation of theirs: what is written about it is about them, whoever they are."""
+    first_name: str | None = None
+    last_name: str | None = None
+    """Names are no subjects; they tell those apart who share an address."""
 
     @classmethod
     def of(cls, guest: Identified) -> "Subject":
         """Take what identifies a contact, a profile or a draft."""
-        return cls(guest_id=guest.id, email=guest.email, phone=guest.phone)
+        return replace(cls.reached_by(guest), guest_id=guest.id)
 
     @classmethod
     def reached_by(cls, guest: Reachable) -> "Subject":
         """Take what reaches a guest who has no id here, as in a change of a reservation."""
-        return cls(email=guest.email, phone=guest.phone)
+        return cls(email=guest.email, phone=guest.phone, first_name=guest.first_name, last_name=guest.last_name)
+
+    @classmethod
+    def of_stay(cls, reservation: Reservation) -> "Subject":
+        """Take whom a reservation names, and the reservation itself."""
+        return replace(cls.of(reservation.guest), reservation_id=reservation.id)
 
 
 def folded(kind: IndexKind, value: str, hotel: Hotel) -> str:
@@ -82,6 +99,22 @@ def subjects_of(index: BlindIndex, hotel: Hotel, people: Iterable[Subject]) -> l
 def lookups_of(index: BlindIndex, hotel: Hotel, people: Iterable[Subject]) -> list[bytes]:
     """Give every index under which `people` may be stored: what erasing asks for."""
     return sorted({found for kind, value in _named(people) for found in indexes_of(index, hotel, kind, value)})
+
+
+def marks_of(marks: Marks, hotel: Hotel, people: Iterable[Subject]) -> frozenset[bytes]:
+    """Give the marks that `people` have if they are erased: an address counts together with the names beside it."""
+    return frozenset(mark for person in people for mark in _marks_of(marks, hotel, person))
+
+
+def _marks_of(marks: Marks, hotel: Hotel, person: Subject) -> Iterable[bytes]:
+    for kind, value in _named([person]):
+        text = folded(kind, value, hotel)
+        if kind in {IndexKind.EMAIL, IndexKind.PHONE}:
+            last = fold(person.last_name or "")
+            first = fold(person.first_name or "") if last else ""
+            yield from [marks.mark(kind.value, text, last, first, hotel_id=hotel.id)] if text else []
+        elif text:
+            yield marks.mark(kind.value, text, hotel_id=hotel.id)
 
 
 def _named(people: Iterable[Subject]) -> Iterable[tuple[IndexKind, str]]:

@@ -15,14 +15,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.store.crypto import HEAD_BYTES, encrypted_under, indexed_under
 from app.store.sealed import SUBJECTS, SealedTable
-from app.store.tables import TombstoneRow
 
 COUNTED_AT_ONCE = 5_000
 """Rows of which one query reads the first bytes."""
 ENCRYPTION = "encryption"
 INDEX = "index"
-ERASED = "tombstones"
-"""The marks of erased guests: blind indexes of values that nobody knows any more, so that none can be made anew."""
 
 Sessions = Callable[[], AbstractAsyncContextManager[AsyncSession]]
 
@@ -118,11 +115,6 @@ async def tally(sessions: Sessions, tables: Sequence[SealedTable], active: froze
         async for step in walk(sessions, table):
             for mark in step:
                 counted.add(table.name, mark, active)
-    async with sessions() as session:
-        erased = await session.execute(select(TombstoneRow.subject, TombstoneRow.erased_at))
-        for subject, at in erased:
-            if (key_id := indexed_under(subject)) is not None:
-                counted.held.setdefault(Under(INDEX, key_id), {}).setdefault(ERASED, Held()).add(at)
     return counted
 
 

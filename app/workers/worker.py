@@ -15,6 +15,7 @@ from app.gateway.invalidation_repeats import EVERY_SECONDS, InvalidationRepeats
 from app.gateway.key_watch import NOTE_EVERY, KeyWatch
 from app.gateway.record import JOB
 from app.gateway.settle import Settling
+from app.gateway.sweeps import SWEEP_JOB, CacheSweeps
 from app.store.job_runner import JobRunner
 
 GRACE_SECONDS = 20.0
@@ -50,11 +51,12 @@ class Worker:
     jobs: JobRunner
     settling: Settling
     rounds: tuple[Round, ...]
+    sweeps: CacheSweeps
 
     @property
     def handlers(self) -> Mapping[str, Callable[[str], Awaitable[object]]]:
         """Give what is done for each kind of job."""
-        return {JOB: self.go_on}
+        return {JOB: self.go_on, SWEEP_JOB: self.sweeps.attend}
 
     async def go_on(self, about: str) -> None:
         """Go on with an operation; what fails for want of Postgres is found by the next sweep."""

@@ -49,7 +49,6 @@ FROM (
         UNION ALL SELECT unnest(subjects) FROM audit_log
         UNION ALL SELECT unnest(subjects) FROM outbox
         UNION ALL SELECT unnest(subjects) FROM inbox
-        UNION ALL SELECT subject FROM tombstones
     ) AS indexes
     WHERE length(value) BETWEEN 18 AND 49 AND length(value) = 17 + get_byte(value, 0)
 ) AS found

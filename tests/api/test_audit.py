@@ -9,7 +9,7 @@ from redis.asyncio import Redis
 
 from app.domain.ids import escape_ref
 from app.store.audit import AuditEntry
-from app.store.crypto import BlindIndex, Keyring
+from app.store.crypto import BlindIndex, Keyring, Marks
 from app.store.database import Database
 from app.store.repository import StoreKeys
 from tests.fixtures.gateway import Client, HotelUnderTest, MakeHotel, RunningGateway
@@ -223,7 +223,7 @@ async def test_what_an_earlier_version_has_written_is_told_as_it_was(hotel: Hote
 async def test_a_line_that_no_key_opens_is_told_without_what_it_holds(
     hotel: HotelUnderTest, session_database_url: str
 ) -> None:
-    lost = StoreKeys(Keyring({"lost": b"k" * 32}), BlindIndex({"lost": b"k" * 32}))
+    lost = StoreKeys(Keyring({"lost": b"k" * 32}), BlindIndex({"lost": b"k" * 32}), Marks(b"k" * 32))
     before = Database(session_database_url, keys=lost, pool_size=1)
     async with before.unit_of_work() as work:
         sealed = AuditEntry(
@@ -291,7 +291,7 @@ async def test_a_cursor_is_good_for_one_question_of_one_client_for_a_quarter_of_
     refused(await hotel.client.get(AUDIT, cursor=rooms), "cursor")
     refused(await hotel.client.get(AUDIT, cursor="0" * 32 + "-0"), "cursor")
     async with Redis.from_url(redis_url) as redis:
-        name = f"snapshot:{following.partition('-')[0]}"
+        name = f"snapshot::{following.partition('-')[0]}"
         assert 890 <= await redis.ttl(name) <= 900
         await redis.delete(name)
     refused(await hotel.client.get(AUDIT, operation="test.line", cursor=following), "cursor")

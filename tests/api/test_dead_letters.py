@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import text
 
 from app.domain.capability import Capability
-from app.store.crypto import BlindIndex, Keyring
+from app.store.crypto import BlindIndex, Keyring, Marks
 from app.store.database import Database
 from app.store.dead_letters import Letter, LetterStatus
 from app.store.operation_records import OperationStatus
@@ -434,7 +434,7 @@ async def test_a_letter_of_an_erased_guest_tells_nothing_of_them(hotel: HotelUnd
 
 
 async def test_a_letter_that_no_key_opens_hides_no_other(hotel: HotelUnderTest, session_database_url: str) -> None:
-    lost = StoreKeys(Keyring({"lost": b"k" * 32}), BlindIndex({"lost": b"k" * 32}))
+    lost = StoreKeys(Keyring({"lost": b"k" * 32}), BlindIndex({"lost": b"k" * 32}), Marks(b"k" * 32))
     before = Database(session_database_url, keys=lost, pool_size=1)
     letter = await park(before, hotel.id, status=OperationStatus.DEAD)
     await before.close()

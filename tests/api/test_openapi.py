@@ -18,7 +18,7 @@ UNTYPED = {"options_schema", "credentials_schema"}
 """They hold JSON Schemas."""
 OPEN = {"#/components/schemas/OptionsDraft"}
 """A vendor's own options stand beside the common ones."""
-LATER = ("/data", "/export", "/sync", "webhooks", "events", "subscriptions")
+LATER = ("/sync", "webhooks", "events", "subscriptions")
 
 
 def test_the_document_is_the_snapshot(document: Document, request: pytest.FixtureRequest) -> None:
@@ -130,5 +130,10 @@ async def test_every_operation_answers_as_documented(
     resolved = await gateway.admin("POST", f"{unknown.at}/resolve", json=finding)
     assert resolved.status_code == 200, resolved.text
     document.require_fitting("resolve_dead_letter", resolved)
+    erased = await gateway.admin("DELETE", f"/v1/hotels/{hotel.id}/guests/{tour.guest_id}/data")
+    assert erased.status_code == 204, erased.text
+    document.require_fitting("erase_guest", erased)
     document.require_fitting("delete_hotel", await gateway.admin("DELETE", f"/v1/hotels/{hotel.id}"))
-    assert walked | {"resolve_dead_letter", "delete_hotel"} == {operation.id for operation in document.operations}
+    assert walked | {"resolve_dead_letter", "erase_guest", "delete_hotel"} == {
+        operation.id for operation in document.operations
+    }

@@ -215,7 +215,7 @@ async def test_a_cursor_ends_with_the_registration_that_it_began_under(
 async def test_a_cursor_lives_for_a_quarter_of_an_hour(hotel: HotelUnderTest, redis_url: str) -> None:
     following = cursor(await hotel.get("/rooms", limit=5))
     assert following
-    name = f"snapshot:{following.partition('-')[0]}"
+    name = f"snapshot:{hotel.id}:{following.partition('-')[0]}"
     async with Redis.from_url(redis_url) as redis:
         assert 890 <= await redis.ttl(name) <= 900
         await redis.delete(name)

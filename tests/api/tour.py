@@ -41,6 +41,8 @@ class Tour:
     name: str = "tour"
     """Begins every idempotency key."""
     answers: list[tuple[str, httpx.Response]] = field(default_factory=list)
+    guest_id: str = ""
+    """The guest's, once they have been made."""
 
     async def walk(self, registration: dict[str, Any]) -> "Tour":
         """Do everything that there is to do; every step succeeds."""
@@ -50,6 +52,7 @@ class Tour:
         await self.staying(reservation_id)
         await self.leaving(reservation_id)
         await self.parking(reservation_id, registration)
+        await self.step("export_guest", "GET", f"guests/{self.guest_id}/export")
         return self
 
     async def step(self, operation_id: str, method: str, path: str, **options: Any) -> httpx.Response:
@@ -103,7 +106,7 @@ class Tour:
         """The guest's profile."""
         draft = {**self.person.guest, "language": "de"}
         made = await self.step("upsert_guest", "PUT", "guests", json=draft)
-        guest_id = made.json()["data"]["id"]
+        guest_id = self.guest_id = made.json()["data"]["id"]
         await self.step("get_guest", "GET", f"guests/{guest_id}")
         await self.step("find_guests", "GET", "guests", params={"email": self.person.email})
         await self.step("find_guests", "GET", "guests", params={"phone": self.person.phone})

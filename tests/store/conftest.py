@@ -14,7 +14,7 @@ from app.domain.guest import GuestContact, GuestProfile
 from app.domain.hotel import Hotel
 from app.domain.ids import OperationId, VendorRef
 from app.domain.reservation import Note, Reservation, ReservationStatus, ReservedRoom
-from app.store.crypto import BlindIndex, Keyring
+from app.store.crypto import BlindIndex, Keyring, Marks
 from app.store.database import Database
 from app.store.operation_records import Intent
 from app.store.repository import StoreKeys
@@ -25,7 +25,11 @@ CANARY = "Zwetschkenbaum"
 
 @pytest.fixture
 def keys() -> StoreKeys:
-    return StoreKeys(Keyring({"k1": secrets.token_bytes(32)}), BlindIndex({"i1": secrets.token_bytes(32)}))
+    return StoreKeys(
+        Keyring({"k1": secrets.token_bytes(32)}),
+        BlindIndex({"i1": secrets.token_bytes(32)}),
+        Marks(secrets.token_bytes(32)),
+    )
 
 
 OpenDatabase = Callable[[StoreKeys], AbstractAsyncContextManager[Database]]

@@ -11,10 +11,12 @@ from app.domain.errors import ConflictRefused, StorageUnavailable
 from app.domain.event import EventType
 from app.domain.hotel import Hotel
 from app.domain.ids import OperationId
+from app.domain.text import fold
 from app.store.audit import AuditEntry
 from app.store.database import Database
 from app.store.operation_records import OperationStatus, Result
 from app.store.outbox import OutboxPosition
+from app.store.people import Person
 from app.store.steps import StepStatus
 from app.store.subjects import Subject
 from tests.store.conftest import CANARY, NOW, a_guest, a_hotel, a_reservation, an_intent
@@ -226,10 +228,9 @@ async def test_erasing_a_guest_blanks_all_that_holds_them_at_this_hotel_only(dat
     async with database.unit_of_work() as work:
         await work.hotels.put(other, credentials={})
     erased, kept = [await fill(database, each) for each in (hotel, other)]
+    person = Person(frozenset({"nobody"}), emails=frozenset({fold(f" {CANARY.upper()}@guests.test")}))
     async with database.unit_of_work() as work:
-        touched = await work.guests.erase(
-            hotel, [Subject(email=f" {CANARY.upper()}@guests.test")], actor="dpo", correlation_id="c-9"
-        )
+        touched = await work.traces.erase(hotel, person, actor="dpo", correlation_id="c-9")
     assert touched == 7
     async with database.unit_of_work() as work:
         assert await work.guests.find(hotel.id, "g1") is None
@@ -263,6 +264,6 @@ async def test_a_guest_with_a_live_write_is_not_erased(database: Database, hotel
     await fill(database, hotel, settle=False)
     with pytest.raises(ConflictRefused):
         async with database.unit_of_work() as work:
-            await work.guests.erase(hotel, [Subject(guest_id="g1")], actor="dpo", correlation_id=None)
+            await work.traces.erase(hotel, Person(frozenset({"g1"})), actor="dpo", correlation_id=None)
     async with database.unit_of_work() as work:
         assert await work.guests.find(hotel.id, "g1") is not None

@@ -1,17 +1,20 @@
 """Copies of what the PMS said: they only ever move forward, and only a full pass makes a list of them."""
 
+import asyncio
 import secrets
 from datetime import date, timedelta
+
+from sqlalchemy import text
 
 from app.domain.guest import GuestContact
 from app.domain.hotel import Cleaning, Hotel, RoomStatus
 from app.domain.ids import VendorRef
 from app.domain.reservation import ReservationStatus
-from app.store.crypto import BlindIndex, Keyring
+from app.store.crypto import BlindIndex, Keyring, Marks
 from app.store.database import Database
 from app.store.passes import FullPass
+from app.store.people import Person
 from app.store.repository import StoreKeys
-from app.store.subjects import Subject
 from tests.store.conftest import NOW, OpenDatabase, a_guest, a_reservation
 
 
@@ -77,7 +80,9 @@ async def test_a_reservation_is_found_by_its_confirmation_number_at_its_own_hote
 
 async def test_an_index_key_that_was_rotated_still_finds(open_database: OpenDatabase, hotel: Hotel) -> None:
     old, new, ring = secrets.token_bytes(32), secrets.token_bytes(32), Keyring({"k": secrets.token_bytes(32)})
-    before, after = StoreKeys(ring, BlindIndex({"i1": old})), StoreKeys(ring, BlindIndex({"i2": new, "i1": old}))
+    marks = Marks(secrets.token_bytes(32))
+    before = StoreKeys(ring, BlindIndex({"i1": old}), marks)
+    after = StoreKeys(ring, BlindIndex({"i2": new, "i1": old}), marks)
     async with open_database(before) as database, database.unit_of_work() as work:
         await work.reservations.upsert(hotel, [a_reservation(hotel.id)], read_no=1, as_of=NOW)
     async with open_database(after) as database, database.unit_of_work() as work:
@@ -144,7 +149,7 @@ async def test_a_read_of_an_erased_guest_leaves_no_trace(database: Database, hot
     today = date(2026, 11, 20)
     other_guest = GuestContact(id=VendorRef("g2"), last_name="Berger")
     async with database.unit_of_work() as work:
-        await work.guests.erase(hotel, [Subject(guest_id="g1")], actor="dpo", correlation_id=None)
+        await work.traces.erase(hotel, Person(frozenset({"g1"})), actor="dpo", correlation_id=None)
     async with database.unit_of_work() as work:
         await work.guests.upsert(hotel, [a_guest(hotel.id)], read_no=1, as_of=NOW)
         await work.reservations.upsert(
@@ -159,3 +164,56 @@ async def test_a_read_of_an_erased_guest_leaves_no_trace(database: Database, hot
         listed = await work.reservations.seen_in(FullPass(hotel.id, "arrivals", today, 1, NOW), arrival=today)
     assert [item.id for item in listed.items] == ["r2"]
     assert not listed.complete
+
+
+async def test_a_mark_outlives_the_index_key_that_the_guest_was_found_by(
+    open_database: OpenDatabase, hotel: Hotel
+) -> None:
+    ring, marks = Keyring({"k": secrets.token_bytes(32)}), Marks(secrets.token_bytes(32))
+    before, after = (StoreKeys(ring, BlindIndex({"i": secrets.token_bytes(32)}), marks) for _ in range(2))
+    async with open_database(before) as database, database.unit_of_work() as work:
+        await work.traces.erase(hotel, Person(frozenset({"g1"})), actor="dpo", correlation_id=None)
+    async with open_database(after) as database, database.unit_of_work() as work:
+        await work.guests.upsert(hotel, [a_guest(hotel.id)], read_no=1, as_of=NOW)
+        assert await work.guests.find(hotel.id, "g1") is None
+
+
+async def test_a_read_that_is_written_down_while_its_guest_is_erased_leaves_no_trace(
+    database: Database, hotel: Hotel
+) -> None:
+    async def write_down() -> None:
+        async with database.unit_of_work() as work:
+            await work.guests.upsert(hotel, [a_guest(hotel.id)], read_no=1, as_of=NOW)
+
+    async with database.unit_of_work() as work:
+        await work.traces.erase(hotel, Person(frozenset({"g1"})), actor="dpo", correlation_id=None)
+        writing = asyncio.create_task(write_down())
+        waiting = text("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = :name")
+        named = {"name": await work.session.scalar(text("SELECT current_database()"))}
+        async with database.unit_of_work() as other:
+            while not await other.session.scalar(waiting, named):
+                assert not writing.done(), "it did not wait"
+    await writing
+    async with database.unit_of_work() as work:
+        assert await work.guests.find(hotel.id, "g1") is None
+
+
+async def test_an_erased_guest_is_told_from_others_at_the_same_address(database: Database, hotel: Hotel) -> None:
+    shared, number = "both@guests.test", "+43 664 1234567"
+    person = Person(
+        frozenset({"g1"}), frozenset({"anna"}), frozenset({"mayer"}), frozenset({shared}), frozenset({"+436641234567"})
+    )
+    contacts = {
+        "same": GuestContact(first_name="Anna", last_name="MAYER", email=shared),
+        "by phone": GuestContact(first_name="Anna", last_name="Mayer", phone=number),
+        "no first name": GuestContact(last_name="Mayer", email=shared),
+        "no name": GuestContact(email=shared),
+        "spouse": GuestContact(id=VendorRef("g2"), first_name="Otto", last_name="Mayer", email=shared, phone=number),
+        "friend": GuestContact(first_name="Anna", last_name="Berger", email=shared),
+    }
+    async with database.unit_of_work() as work:
+        await work.traces.erase(hotel, person, actor="dpo", correlation_id=None)
+        stays = [a_reservation(hotel.id, name, guest=contact) for name, contact in contacts.items()]
+        await work.reservations.upsert(hotel, stays, read_no=1, as_of=NOW)
+        kept = [name for name in contacts if await work.reservations.find(hotel.id, name) is not None]
+    assert kept == ["spouse", "friend"]

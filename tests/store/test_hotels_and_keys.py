@@ -5,7 +5,7 @@ from app.domain.errors import ConflictRefused, InvalidRequest
 from app.domain.hotel import Hotel, HotelOptions
 from app.store.api_keys import token_hash
 from app.store.audit import AuditEntry
-from app.store.crypto import BlindIndex, Keyring
+from app.store.crypto import BlindIndex, Keyring, Marks
 from app.store.database import Database
 from app.store.operation_records import OperationStatus, Result
 from app.store.repository import StoreKeys
@@ -60,7 +60,7 @@ async def test_hotels_are_listed_by_id(database: Database, hotel: Hotel) -> None
 
 
 async def test_another_keyring_cannot_read_credentials(open_database: OpenDatabase, hotel: Hotel) -> None:
-    strangers = StoreKeys(Keyring({"k1": b"x" * 32}), BlindIndex({"i1": b"x" * 32}))
+    strangers = StoreKeys(Keyring({"k1": b"x" * 32}), BlindIndex({"i1": b"x" * 32}), Marks(b"x" * 32))
     async with open_database(strangers) as database, database.unit_of_work() as work:
         (found,) = await work.hotels.all()
     assert (found.id, found.credentials) == (hotel.id, None)

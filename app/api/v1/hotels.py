@@ -142,7 +142,8 @@ async def put_hotel(
 async def delete_hotel(call: Administering, hotel_id: HotelPath) -> Response:
     """Everything under the id is erased on our side; the PMS is untouched."""
     await within(call.left, call.gateway.hotels.delete(hotel_id, call.caller, until=call.until))
-    await call.gateway.cache.move_all(hotel_id)
+    with contextlib.suppress(StorageUnavailable):  # a worker repeats it, until Redis confirms
+        await within(call.left, call.gateway.sweeps.now(hotel_id))
     await call.gateway.connectors.forget(hotel_id)
     return Response(status_code=204)
 
