@@ -9,7 +9,6 @@ import sys
 
 import typer
 
-from app.cli.bridge_doctor import bridge_doctor
 from app.cli.console import CommandError, tell
 from app.cli.dead_letters import dead_letters
 from app.cli.demo import demo
@@ -47,7 +46,6 @@ def _commands() -> typer.Typer:
     )
     for command in (demo, setup, doctor, serve, worker, migrate, simulate, matrix, secrets, new_vendor):
         app.command()(command)
-    app.command("doctor-bridge")(bridge_doctor)
     for of_keys, name in ((rotate_encryption, "rotate-encryption"), (status, "status"), (give_up, "give-up")):
         keys.command(name)(of_keys)
     app.add_typer(keys, name="keys")

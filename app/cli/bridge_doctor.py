@@ -9,7 +9,7 @@ import sys
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any, Self
 from urllib.parse import urlsplit
 
 import typer
@@ -21,14 +21,39 @@ if TYPE_CHECKING:
     from app.cli.conformance.run import Finding
     from app.cli.conformance.sandbox import Sandbox
 
-Bridge = Annotated[str, typer.Option("--bridge", metavar="URL", help="What stands before /properties/…")]
+BRIDGE_SECONDS = 30.0
+NOT_TRIED = 2
+PANEL = "A bridge of your own (docs/bridge.md § 10)"
+
+Bridge = Annotated[
+    str | None,
+    typer.Option("--bridge", metavar="URL", help="What stands before /properties/….", rich_help_panel=PANEL),
+]
 Property = Annotated[
-    str, typer.Option("--property", metavar="SANDBOX", help="The property to try it out in; it is written into.")
+    str | None,
+    typer.Option(
+        "--property", metavar="SANDBOX", help="The property to try it in; it is written into.", rich_help_panel=PANEL
+    ),
 ]
 Key = Annotated[
     str | None,
-    typer.Option(metavar="env:NAME|-", help="The bearer key: env:PMS_CRED_…, or - for standard input; else asked for."),
+    typer.Option(
+        metavar="env:NAME|-",
+        help="The bearer key: env:PMS_CRED_…, or - for standard input; else asked for.",
+        rich_help_panel=PANEL,
+    ),
 ]
+ReadOnly = Annotated[bool, typer.Option("--read-only", help="Try only what changes nothing.", rich_help_panel=PANEL)]
+Only = Annotated[int | None, typer.Option(min=1, max=8, help="One section of docs/bridge.md.", rich_help_panel=PANEL)]
+Tonight = Annotated[
+    bool,
+    typer.Option(
+        "--tonight",
+        help="Also book one guest for tonight, check in and out: it can't be undone.",
+        rich_help_panel=PANEL,
+    ),
+]
+Yes = Annotated[bool, typer.Option("--yes", help="Do not ask before writing.", rich_help_panel=PANEL)]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,40 +68,24 @@ class BridgeVisit:
     tonight: bool = False
     yes: bool = False
     as_json: bool = False
-    timeout: float = 30.0
+    timeout: float = BRIDGE_SECONDS
+
+    @classmethod
+    def of(cls, url: str, property_id: str | None, key: str | None, **asked: Any) -> Self:
+        """Read what was typed.
+
+        Raises:
+            CommandError: the URL or the key may not be used, or nobody could be asked before something is written.
+        """
+        if property_id is None:
+            raise CommandError("--property names the sandbox hotel to try it in", status=NOT_TRIED)
+        visit = cls(url=checked_url(url), property_id=property_id, key=read_key(key), **asked)
+        if key == "-" and not (visit.yes or visit.read_only):
+            raise CommandError("standard input holds the key, so nobody can be asked: add --yes, or --read-only")
+        return visit
 
 
-def bridge_doctor(
-    bridge: Bridge,
-    property_id: Property,
-    key: Key = None,
-    read_only: Annotated[bool, typer.Option("--read-only", help="Try only what changes nothing.")] = False,
-    only: Annotated[int | None, typer.Option(min=1, max=8, help="One section of docs/bridge.md.")] = None,
-    tonight: Annotated[
-        bool, typer.Option("--tonight", help="Also book one guest for tonight, check in and out: it can't be undone.")
-    ] = False,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask before writing.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
-    timeout: Annotated[float, typer.Option(min=1, max=120, help="Seconds to wait for an answer.")] = 30.0,
-) -> None:
-    """Hold a bridge against its contract, docs/bridge.md, in a sandbox hotel."""
-    visit = BridgeVisit(
-        url=checked_url(bridge),
-        property_id=property_id,
-        key=read_key(key),
-        only=only,
-        read_only=read_only,
-        tonight=tonight,
-        yes=yes,
-        as_json=as_json,
-        timeout=timeout,
-    )
-    if key == "-" and not (yes or read_only):
-        raise CommandError("standard input holds the key, so nobody can be asked: add --yes, or --read-only")
-    raise typer.Exit(run_bridge_doctor(visit))
-
-
-def run_bridge_doctor(visit: BridgeVisit) -> int:
+def examine_bridge(visit: BridgeVisit) -> int:
     """Try a bridge out and print what came of it; gives the exit status, 0 when nothing is broken."""
     import httpx
 

@@ -1,15 +1,31 @@
-"""`pms-gateway doctor`: is a hotel's connection well, and what does its PMS answer, capability by capability."""
+"""`pms-gateway doctor`: is a hotel's connection well, and what does its PMS answer, capability by capability.
+
+Or, with `--bridge`, does somebody's own bridge keep its contract.
+"""
 
 import json
 import time
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from app.cli.actor import operator
+from app.cli.bridge_doctor import (
+    BRIDGE_SECONDS,
+    Bridge,
+    BridgeVisit,
+    Key,
+    Only,
+    Property,
+    ReadOnly,
+    Tonight,
+    Yes,
+    examine_bridge,
+)
 from app.cli.configuration import Embedded, EmbeddedFolder, operator_settings
 from app.cli.console import CommandError, print_table
 
@@ -24,6 +40,7 @@ UNHEALTHY = 1
 NOT_EXAMINED = 2
 """Statuses of the command; 0 is healthy."""
 _CONNECTION_SECONDS = 30.0
+_HOTEL_SECONDS = 120.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,26 +81,67 @@ class Report:
 
 
 def doctor(
-    hotel_id: Annotated[str, typer.Argument(metavar="HOTEL", help="The hotel's id.")],
+    hotel_id: Annotated[str | None, typer.Argument(metavar="[HOTEL]", help="The hotel's id.")] = None,
     connection: Annotated[
         bool, typer.Option("--connection", help="Look after the connection only, not after each capability.")
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
-    timeout: Annotated[float, typer.Option(min=1, max=600, help="Seconds for the whole examination.")] = 120.0,
+    timeout: Annotated[
+        float | None,
+        typer.Option(min=1, max=600, help="Seconds for all of a hotel (120), or for each answer of a bridge (30)."),
+    ] = None,
     embedded: Embedded = False,
     folder: EmbeddedFolder = None,
+    bridge: Bridge = None,
+    property_id: Property = None,
+    key: Key = None,
+    read_only: ReadOnly = False,
+    only: Only = None,
+    tonight: Tonight = False,
+    yes: Yes = False,
 ) -> None:
     """Examine a hotel without changing anything: its connection, then each capability that its vendor offers.
 
-    Ends with 0 when all is well, 1 when something is wrong, 2 when there is no such hotel or no database.
+    Or hold somebody's own bridge against its contract, rule by rule, in a sandbox hotel: `doctor --bridge URL`.
+    Ends with 0 when all is well, 1 when something is wrong, 2 when there is nothing to examine.
     """
-    report = _report(hotel_id, connection=connection, timeout=timeout, embedded=embedded, folder=folder)
+    of_bridge = (property_id, key, read_only, only, tonight, yes)
+    if (hotel_id is None) == (bridge is None) or (bridge is None and any(of_bridge)):
+        raise CommandError("name a registered HOTEL, or --bridge URL with its options", status=NOT_EXAMINED)
+    if bridge is None:
+        assert hotel_id is not None, "one of the two was named"  # noqa: S101 - for the type checker
+        raise typer.Exit(
+            _examine_hotel(
+                hotel_id, connection=connection, as_json=as_json, timeout=timeout, embedded=embedded, folder=folder
+            )
+        )
+    if connection or embedded or folder:
+        raise CommandError("--connection, --embedded and --folder are for registered hotels", status=NOT_EXAMINED)
+    visit = BridgeVisit.of(
+        bridge,
+        property_id,
+        key,
+        only=only,
+        read_only=read_only,
+        tonight=tonight,
+        yes=yes,
+        as_json=as_json,
+        timeout=timeout or BRIDGE_SECONDS,
+    )
+    raise typer.Exit(examine_bridge(visit))
+
+
+def _examine_hotel(
+    hotel_id: str, *, connection: bool, as_json: bool, timeout: float | None, embedded: bool, folder: Path | None
+) -> int:
+    """Examine a registered hotel and print what came of it; gives the exit status."""
+    seconds = timeout or _HOTEL_SECONDS
+    report = _report(hotel_id, connection=connection, timeout=seconds, embedded=embedded, folder=folder)
     if as_json:
         print(json.dumps(report.as_json(), indent=2, ensure_ascii=False))
     else:
         _print(report)
-    if report.wrong:
-        raise typer.Exit(UNHEALTHY)
+    return UNHEALTHY if report.wrong else 0
 
 
 def _report(hotel_id: str, *, connection: bool, timeout: float, embedded: bool, folder: Any) -> Report:

@@ -16,7 +16,7 @@ ALL = {"PYTHONPATH": PROJECT}
 
 
 async def doctor(bare: CommandLine, url: str, *arguments: str, given: str = "", **environment: str) -> Ran:
-    told = ("doctor-bridge", "--bridge", url, "--property", "HARBOUR", *arguments)
+    told = ("doctor", "--bridge", url, "--property", "HARBOUR", *arguments)
     return await asyncio.to_thread(lambda: bare(*told, given=given, **ALL, **environment))
 
 
