@@ -127,6 +127,8 @@ def _start_worker(stack: ExitStack) -> None:
 def _server(application: str, where: tuple[str, int], settings: "Settings", workers: int = 1) -> "uvicorn.Config":
     import uvicorn
 
+    from app.cli.bounded import BoundedProtocol
+
     host, port = where
     return uvicorn.Config(
         application,
@@ -135,7 +137,8 @@ def _server(application: str, where: tuple[str, int], settings: "Settings", work
         port=port,
         workers=workers,
         loop="uvloop",
-        http="httptools",
+        http=BoundedProtocol,
+        ws="none",
         lifespan="on",
         access_log=False,  # our own has route templates instead of paths
         log_config=None,  # telemetry.log has configured all
