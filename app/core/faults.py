@@ -41,6 +41,8 @@ NEVER_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.UnsupportedProtoco
 _CODE = re.compile(r"[A-Za-z0-9_.:/-]{1,64}")
 """What a vendor's code may look like to be logged and told; a sentence could hold anything."""
 _SECONDS = re.compile(r"[0-9]{1,10}(\.[0-9]{1,9})?")
+_MOST_FIELDS, _LONGEST_FIELD, _LONGEST_WORDS = 20, 100, 300
+"""How much of what a vendor says is told and kept."""
 _LONGEST_RETRY_AFTER = 7 * 86_400
 """Larger values are milliseconds or timestamps in disguise (seen at a vendor), not seconds."""
 
@@ -59,7 +61,7 @@ def error_from_answer(profile: VendorProfile, answer: VendorAnswer, now: datetim
         vendor=profile.vendor,
         vendor_code=fault.code if fault.code and _CODE.fullmatch(fault.code) else str(answer.status),
         retry_after=retry_after(answer.headers, now),
-        errors=[FieldFault((name,), msg) for name, msg in fault.fields] if issubclass(kind, VendorRejected) else [],
+        errors=_fields(fault) if issubclass(kind, VendorRejected) else [],
     )
 
 
@@ -90,6 +92,10 @@ def retry_after(headers: Mapping[str, str], now: datetime) -> float | None:
     return seconds if 0 <= seconds <= _LONGEST_RETRY_AFTER else None
 
 
+def _fields(fault: VendorFault) -> list[FieldFault]:
+    return [FieldFault((name[:_LONGEST_FIELD],), msg[:_LONGEST_WORDS]) for name, msg in fault.fields[:_MOST_FIELDS]]
+
+
 def _by_status(status: int) -> type[VendorError]:
     if status in BY_STATUS:
         return BY_STATUS[status]
@@ -105,5 +111,5 @@ def _sentence(profile: VendorProfile, status: int, fault: VendorFault, kind: typ
         return f"{profile.display_name} answered {status}, which is no answer of its API; check base_url"
     if issubclass(kind, VendorAuthFailed):
         return f"{profile.display_name} answered {status}: it does not take this hotel's credentials"
-    said = f": {fault.message[:300]}" if fault.message and issubclass(kind, VendorRejected) else ""
+    said = f": {fault.message[:_LONGEST_WORDS]}" if fault.message and issubclass(kind, VendorRejected) else ""
     return f"{profile.display_name} answered {status}{said}"
