@@ -3,12 +3,13 @@
 import json
 from typing import Any
 
+import httpx
 import pytest
 
 from app.simulators.faults import Fault, FaultKind
+from tests.api.test_hostile_bodies import replaced, strings_of
 from tests.fixtures.gateway import HotelUnderTest
-from tests.fixtures.own_gateway import OpenGateway
-from tests.fixtures.simulators import FreshSite
+from tests.fixtures.simulators import SimulatorServer
 
 ODD = {
     "a NUL": "\u0000",
@@ -30,7 +31,7 @@ DRAFT = {
 
 
 @pytest.mark.parametrize("what", ODD)
-@pytest.mark.parametrize("status", [400, 404, 409, 422, 429, 500])
+@pytest.mark.parametrize("status", [404, 409, 422, 500])
 async def test_whatever_a_pms_says_of_a_failure_can_be_told(own_hotel: HotelUnderTest, what: str, status: int) -> None:
     odd = ODD[what]
     words = {"code": f"X{odd}", "message": f"no {odd}", "errors": [{"field": f"a{odd}", "message": f"no {odd}"}]}
@@ -53,18 +54,33 @@ async def test_whatever_a_pms_says_of_a_failure_can_be_told(own_hotel: HotelUnde
     assert audit.status_code == 200, audit.text[:500]
 
 
-LISTS = ("/rooms", "/room-types", "/rate-plans", "/arrivals", "/in-house", "/guests?last_name=Lovelace")
+READS = ("/rooms", "/room-types", "/rate-plans", "/arrivals", "/in-house", "/guests?last_name=Lovelace")
 
 
 @pytest.mark.parametrize("what", ODD)
-@pytest.mark.parametrize("vendor", ["bridge", "qloapps"])
-async def test_whatever_a_pms_writes_into_its_own_texts_can_be_read(
-    open_gateway: OpenGateway, fresh_site: FreshSite, vendor: str, what: str
+@pytest.mark.parametrize("path", READS)
+async def test_whatever_a_pms_has_in_its_own_texts_can_be_read_or_is_a_broken_contract(
+    own_hotel: HotelUnderTest, simulators: SimulatorServer, path: str, what: str
 ) -> None:
-    gateway = await open_gateway()
-    site = fresh_site(vendor)
-    hotel_id = await gateway.register(site)
-    client = await gateway.client(hotels=[hotel_id])
-    before = {path: await client.get(f"/v1/hotels/{hotel_id}{path}") for path in LISTS}
-    for path in LISTS:
-        assert before[path].status_code == 200, before[path].text
+    site, forced = own_hotel.site, {"Cache-Control": "no-cache"}
+    at = f"/v1/hotels/{own_hotel.id}{path}"
+    assert (await own_hotel.client("GET", at)).json()["data"], "there is something to be changed"
+    asked = site.requests[-1]
+    async with httpx.AsyncClient(headers={"Authorization": f"Bearer {site.api_key}"}) as http:
+        true = (await http.get(f"{simulators.base_url(site)}{asked.path}?{asked.query}")).json()
+    places = texts_of_the_first(true)
+    assert len(places) >= 3
+    met = set()
+    for place in places:
+        site.faults.add(Fault(kind=FaultKind.GARBAGE_UNDONE, body=json.dumps(replaced(true, place, ODD[what]))))
+        answer = await own_hotel.client("GET", at, headers=forced)
+        assert answer.status_code in {200, 502}, (place, answer.text[:300])
+        json.loads(answer.content)
+        met.add(answer.status_code)
+        site.faults.clear()
+    assert (await own_hotel.client("GET", at, headers=forced)).status_code == 200
+
+
+def texts_of_the_first(body: Any) -> list[tuple[str | int, ...]]:
+    """Give the places of all texts in the first thing of a list."""
+    return [place for place in strings_of(body) if all(step == 0 or isinstance(step, str) for step in place)]
