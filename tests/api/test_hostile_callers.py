@@ -1,4 +1,4 @@
-"""Who has no business here: guesses at keys, odd paths, injected headers and terminals, and hotels in forbidden places."""
+"""Who has no business here: guesses at keys, odd paths, what is injected, and hotels in forbidden places."""
 
 import ast
 import asyncio

@@ -8,9 +8,9 @@ ODD = "a\x1b[2J\x9b31m\x07\u202e\u2028\ud800b"
 
 
 def test_no_cell_of_a_table_moves_the_cursor(capsys: pytest.CaptureFixture[str]) -> None:
-    print_table(["client"], [[ODD], ["Zoë – 東京"]])
+    print_table(["client"], [[ODD], ["Zoë in 東京"]])
     said = capsys.readouterr().out
-    assert "Zoë – 東京" in said
+    assert "Zoë in 東京" in said
     assert all(line.isprintable() for line in said.split("\n"))
 
 
@@ -22,4 +22,4 @@ def test_nothing_that_is_told_moves_the_cursor(capsys: pytest.CaptureFixture[str
 
 
 def test_what_is_harmless_stays_as_it_is() -> None:
-    assert harmless("Zoë – 東京\n\tM²") == "Zoë – 東京\n\tM²"
+    assert harmless("Zoë in 東京\n\tM²") == "Zoë in 東京\n\tM²"

@@ -122,10 +122,8 @@ async def test_a_head_that_contradicts_itself_is_no_crash(vendor: ScriptedVendor
         exchange.writer.close()
 
     vendor.will(reply)
-    try:
+    with contextlib.suppress(OutcomeUnknown, VendorContractBroken):
         assert await ask(clients.make(timeout=0.3)) == {}
-    except GatewayError as error:
-        assert isinstance(error, OutcomeUnknown | VendorContractBroken)
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
