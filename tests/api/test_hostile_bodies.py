@@ -130,7 +130,7 @@ def replaced(example: Any, path: tuple[str | int, ...], text: str) -> Any:
     """Give the body with another text at one place."""
     if not path:
         return text
-    copied = list(example) if isinstance(example, list) else dict(example)
+    copied: Any = list(example) if isinstance(example, list) else dict(example)
     copied[path[0]] = replaced(example[path[0]], path[1:], text)
     return copied
 

@@ -50,7 +50,7 @@ async def test_a_key_that_is_unknown_revoked_cut_or_malformed_is_told_alike(gate
         "' OR 1=1 --",
     ]
     answers = [
-        await gateway.http.get("/v1/hotels", headers={"Authorization": f"Bearer {token}".encode("latin-1")})
+        await gateway.http.get("/v1/hotels", headers={b"Authorization": f"Bearer {token}".encode("latin-1")})
         for token in wrong
     ]
     assert {told(answer)[0] for answer in answers} == {401}
