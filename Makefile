@@ -23,9 +23,33 @@ export PROGRESS
 # $(call install,<lock file>)
 install = { $(PIP) install --require-hashes -r $(1) 2>&1 || echo "pip has failed"; } | $(BIN)/python -c "$$PROGRESS"
 
+# Judges what pip-audit found: it takes a package that no index told it anything of for one that is in order.
+define VERDICT
+import json, sys
+said = sys.stdin.read()
+try:
+    packages = json.loads(said)["dependencies"]
+except ValueError:
+    sys.exit("no index of vulnerabilities could be reached: nothing was audited")
+told = [one for one in packages if "vulns" in one]
+bad = [f"{one['name']} {one['version']}: {hole['id']}, mended in {', '.join(hole['fix_versions']) or 'no version'}"
+       for one in told for hole in one["vulns"]]
+if bad:
+    sys.exit("\n".join(bad))
+if not told:
+    sys.exit(f"no index of vulnerabilities could be reached: none of {len(packages)} packages was audited")
+if len(told) < len(packages):
+    sys.exit("not audited: " + ", ".join(one["name"] for one in packages if "vulns" not in one))
+print(f"  {len(told)} packages, no known vulnerability")
+endef
+export VERDICT
+# $(call audit,<lock file>)
+audit = { echo "pip-audit $(1)"; $(BIN)/pip-audit -r $(1) --require-hashes --disable-pip --progress-spinner off -f json \
+	2>/dev/null | $(BIN)/python -c "$$VERDICT"; }
+
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo serve test check bench chaos docs format lock clean
+.PHONY: help demo serve test check bench chaos fuzz audit docs format lock clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
@@ -38,7 +62,7 @@ serve: $(VENV)/.runtime ## the gateway and a worker, with Postgres and Redis alo
 
 # What runs as processes of its own, and what is broken on purpose, waits more than it works: it goes beside the rest,
 # except on servers that the environment names, of which there is one set.
-APART := tests/chaos tests/cli/test_demo.py tests/cli/test_worker.py tests/cli/test_graceful_stop.py tests/cli/test_single_hotel.py tests/cli/test_new_vendor.py tests/api/test_postgres_modes.py tests/store/test_quota.py tests/api/test_quota.py
+APART := tests/chaos tests/cli/test_demo.py tests/cli/test_worker.py tests/cli/test_graceful_stop.py tests/cli/test_single_hotel.py tests/cli/test_new_vendor.py tests/api/test_postgres_modes.py tests/store/test_quota.py tests/api/test_quota.py tests/api/test_schemathesis.py
 
 test: $(VENV)/.dev ## pytest on real Postgres and Redis
 	@if [ -n "$$DATABASE_URL$$REDIS_URL" ]; then exec $(BIN)/pytest; fi; \
@@ -51,6 +75,7 @@ check: $(VENV)/.dev ## format, lint, types, floors, ledger, stale docs
 	@echo "ruff check" && $(BIN)/ruff check -q .
 	@echo "mypy --strict" && $(BIN)/mypy --no-error-summary
 	@echo "hadolint" && $(BIN)/hadolint Dockerfile
+	@echo "bandit" && $(BIN)/bandit -q -c pyproject.toml -r app migrations
 	@echo "import-linter" && $(BIN)/lint-imports --no-cache
 	@echo "ledger and docs" && $(BIN)/pms-gateway matrix --check
 
@@ -59,6 +84,13 @@ bench: $(VENV)/.dev ## how fast it is against yardsticks, with Postgres on disk;
 
 chaos: $(VENV)/.dev ## the five zeros under every fault: eight seeds of all subjects, then some writes at the pace of real life
 	@CHAOS_SEED=1,2,3,4,5,6,7,8 CHAOS_UNSCALED=20 $(BIN)/pytest tests/chaos
+
+fuzz: $(VENV)/.dev ## every operation with and without a key, by a machine that reads only the document; half an hour, never twice alike
+	@FUZZ_EXAMPLES=100 $(BIN)/pytest tests/api/test_schemathesis.py
+
+audit: $(VENV)/.dev ## known vulnerabilities of everything in the lock files; asks a public index
+	@$(call audit,requirements.lock)
+	@$(call audit,requirements-dev.lock)
 
 docs: $(VENV)/.dev ## print the tables of README.md and .env.example again
 	@$(BIN)/pms-gateway matrix --write

@@ -7,6 +7,7 @@ from fastapi.routing import APIRoute, iter_route_contexts
 
 from app.api.envelope import DayEnvelope, Envelope
 from app.api.errors import problems
+from app.api.links import link
 
 _EVERYWHERE = (
     "unauthorized",
@@ -36,7 +37,7 @@ _WRITES = (
     "conflict",
 )
 
-_READ_HEADERS = {
+READ_HEADERS = {
     "ETag": {"description": "A strong hash of `data`.", "schema": {"type": "string"}},
     "X-Cache": {
         "description": "Whether the answer is fresh from the cache, from the PMS, or stale.",
@@ -47,8 +48,9 @@ _READ_HEADERS = {
 _CORRELATION = {
     "name": "X-Correlation-ID",
     "in": "header",
-    "description": "Returned, logged and sent on to the vendor; made up where it is missing or malformed.",
-    "schema": {"type": "string", "pattern": "^[!-~]{1,128}$"},
+    "description": "1 to 128 visible ASCII characters: returned, logged and sent on to the vendor; made up where it is "
+    "missing or of another form.",
+    "schema": {"type": "string"},
 }
 _IF_NONE_MATCH = {
     "name": "If-None-Match",
@@ -90,6 +92,8 @@ class DocumentedAPI(FastAPI):
         document = super().openapi()
         if not made:
             self._put_examples_back(document)
+            _require_keys(document)
+            link(document)
         return document
 
     def _put_examples_back(self, document: dict[str, Any]) -> None:
@@ -101,6 +105,15 @@ class DocumentedAPI(FastAPI):
                 for status, answer in route.responses.items():
                     for kind, content in answer.get("content", {}).items():
                         shown[str(status)]["content"][kind]["example"] = content["example"]
+
+
+def _require_keys(document: dict[str, Any]) -> None:
+    """Say that an Idempotency-Key is required where it is: its absence is no 422, so the endpoint itself takes none."""
+    for operation in (one for item in document["paths"].values() for one in item.values()):
+        if "`idempotency_key_required`" in operation["responses"].get("400", {}).get("description", ""):
+            for header in (one for one in operation["parameters"] if one["name"] == "idempotency-key"):
+                header["required"] = True
+                header["schema"] |= header["schema"].pop("anyOf")[0]
 
 
 def _answer(kind: Any, example: Any, description: str) -> dict[str, Any]:
@@ -122,9 +135,9 @@ def reading(kind: Any, example: Any, *more: str, body: bool = False, day: str | 
         "responses": {
             200: {
                 **_answer(envelope, shown, "The answer, in its envelope."),
-                "headers": _READ_HEADERS,
+                "headers": READ_HEADERS,
             },
-            304: {"description": "The caller has it already (`If-None-Match`).", "headers": _READ_HEADERS},
+            304: {"description": "The caller has it already (`If-None-Match`).", "headers": READ_HEADERS},
             **problems(*codes),
         },
     }
@@ -138,8 +151,8 @@ def own(kind: Any, example: Any, *more: str, at_hotel: bool = True, body: bool =
         "openapi_extra": CONDITIONAL,
         "response_model": Envelope[kind],
         "responses": {
-            200: {**answer, "headers": _READ_HEADERS},
-            304: {"description": "The caller has it already (`If-None-Match`).", "headers": _READ_HEADERS},
+            200: {**answer, "headers": READ_HEADERS},
+            304: {"description": "The caller has it already (`If-None-Match`).", "headers": READ_HEADERS},
             **problems(*codes),
         },
     }

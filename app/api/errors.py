@@ -58,6 +58,8 @@ _BY_STATUS = {
 }
 _PROBLEM_SCHEMA = {"$ref": "#/components/schemas/Problem"}
 """Not `model`, for which FastAPI would document a second answer, as application/json."""
+_MOST_FAULTS, _LONGEST_NAME, _LONGEST_SENTENCE = 50, 200, 1_000
+"""A problem is no echo: a body of a megabyte, or a PMS, may be wrong in very many and very long ways."""
 _DEFAULT_RETRY_AFTER = {"storage_unavailable": 2.0, "pms_unavailable": 5.0, "pms_rate_limited": 5.0}
 
 
@@ -111,16 +113,21 @@ def problem_body(
         "type": f"urn:pms-gateway:problem:{code}",
         "title": title,
         "status": status,
-        "detail": detail,
+        "detail": detail[:_LONGEST_SENTENCE],
         "code": code,
         "correlation_id": context.current("correlation_id"),
         "vendor": vendor,
         "vendor_code": vendor_code,
         "retry_after": None if seconds is None else max(1, math.ceil(seconds)),
-        "errors": [{"loc": list(fault.loc), "msg": fault.msg} for fault in errors] or None,
+        "errors": [_fault(one) for one in errors[:_MOST_FAULTS]] or None,
         **extra,
     }
     return {name: value for name, value in members.items() if value is not None}
+
+
+def _fault(fault: FieldFault) -> dict[str, Any]:
+    loc = [part[:_LONGEST_NAME] if isinstance(part, str) else part for part in fault.loc]
+    return {"loc": loc, "msg": fault.msg[:_LONGEST_SENTENCE]}
 
 
 def problem_of(error: GatewayError) -> dict[str, Any]:
@@ -154,8 +161,9 @@ async def _gateway_error(_: Request, error: Exception) -> Response:
 
 async def _validation_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)  # noqa: S101 - as above
-    faults = [FieldFault(tuple(fault["loc"])[1:] or ("body",), _message(fault)) for fault in error.errors()]
-    if any(fault["type"] == "json_invalid" for fault in error.errors()):
+    found = error.errors()
+    faults = [FieldFault(tuple(fault["loc"])[1:] or ("body",), _message(fault)) for fault in found[:_MOST_FAULTS]]
+    if any(fault["type"] == "json_invalid" for fault in found):
         return await _gateway_error(request, BadRequest("the body is not valid JSON"))
     first = faults[0]
     detail = f"{'.'.join(map(str, first.loc))}: {first.msg}"

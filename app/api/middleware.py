@@ -1,5 +1,6 @@
 """The outermost layer of every request, as plain ASGI: correlation, limits, security headers, access log, metrics."""
 
+import asyncio
 import re
 import time
 from uuid import uuid4
@@ -12,6 +13,8 @@ from app.api.errors import problem_body, problem_response
 from app.telemetry import context, metrics
 
 MAX_BODY = 1_000_000
+BODY_SECONDS = 30.0
+"""How long a body may take: whoever sends a byte now and then holds a connection no longer than this."""
 
 _CORRELATION_ID = re.compile(r"[\x21-\x7e]{1,128}")
 _WITH_BODY = frozenset({"POST", "PUT", "PATCH", "DELETE"})
@@ -36,11 +39,19 @@ class BodyTooLarge(HTTPException):
         super().__init__(413)
 
 
+class BodyTooSlow(HTTPException):
+    """The body was not there in time."""
+
+    def __init__(self) -> None:
+        super().__init__(400)
+
+
 class Edge:
     """Wraps the application: nothing goes in or out that does not pass here."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, *, body_seconds: float = BODY_SECONDS) -> None:
         self._app = app
+        self._body_seconds = body_seconds
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -64,7 +75,7 @@ class Edge:
 
     async def _serve(self, scope: Scope, receive: Receive, exchange: "_Exchange") -> None:
         try:
-            await self._app(scope, _limited(receive), exchange.send)
+            await self._app(scope, _limited(receive, self._body_seconds), exchange.send)
         except Exception:
             log.exception("request.crashed", route=_route(scope))
             await exchange.fail(
@@ -127,18 +138,28 @@ def _refusal(method: str, path: str, headers: dict[str, str]) -> tuple[str, str]
     kind = headers.get("content-type", "").partition(";")[0].strip().lower()
     if has_body and kind != "application/json" and not kind.endswith("+json"):
         return "unsupported_media_type", "send the body as application/json"
+    if has_body and headers.get("content-encoding", "identity").strip().lower() not in {"", "identity"}:
+        return "unsupported_media_type", "send the body as it is, not packed"  # and no bomb is ever unpacked
     return None
 
 
-def _limited(receive: Receive) -> Receive:
-    seen = 0
+def _limited(receive: Receive, seconds: float) -> Receive:
+    """Let a body in that is neither too large nor too slow; afterwards one may wait for the caller to leave."""
+    seen, is_whole, end = 0, False, asyncio.get_running_loop().time() + seconds
 
     async def limited() -> Message:
-        nonlocal seen
-        message = await receive()
+        nonlocal seen, is_whole
+        if is_whole:
+            return await receive()
+        try:
+            async with asyncio.timeout_at(end):
+                message = await receive()
+        except TimeoutError:
+            raise BodyTooSlow from None
         seen += len(message.get("body", b""))
         if seen > MAX_BODY:
             raise BodyTooLarge
+        is_whole = not message.get("more_body", False)
         return message
 
     return limited

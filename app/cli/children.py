@@ -52,7 +52,7 @@ def child(name: str, arguments: Sequence[str], *, environment: Mapping[str, str]
     """
     log = folder / f"{name}.log"
     with log.open("wb") as output:
-        process = subprocess.Popen(  # noqa: S603 - our own interpreter
+        process = subprocess.Popen(  # noqa: S603 - our own interpreter  # nosec B603
             [*_COMMAND, *arguments],
             stdin=subprocess.DEVNULL,
             stdout=output,
@@ -80,7 +80,7 @@ def companion(name: str, arguments: Sequence[str], *, stopped_within: float) -> 
     def keep_going() -> None:
         # The kernel ties a child to the thread that made it: this one lasts as long as the child.
         while not ended.is_set():
-            process = subprocess.Popen(  # noqa: S603 - our own interpreter
+            process = subprocess.Popen(  # noqa: S603 - our own interpreter  # nosec B603
                 [*_COMMAND, *arguments],
                 stdin=subprocess.DEVNULL,
                 start_new_session=True,

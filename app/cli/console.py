@@ -24,7 +24,14 @@ def take_signals() -> None:
 
 def tell(message: str) -> None:
     """Say something to the person, beside the result."""
-    print(message, file=sys.stderr, flush=True)
+    print(harmless(message), file=sys.stderr, flush=True)
+
+
+def harmless(text: str) -> str:
+    """Give a text without what a terminal would act upon: names and errors come from callers and vendors."""
+    if text.isprintable():
+        return text
+    return "".join(char if char.isprintable() or char in "\n\t" else "\N{REPLACEMENT CHARACTER}" for char in text)
 
 
 def print_table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
@@ -35,6 +42,6 @@ def print_table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
 
     table = Table(*headings, box=None, pad_edge=False, header_style="bold")
     for row in rows:
-        table.add_row(*map(Text, row))
+        table.add_row(*(Text(harmless(cell)) for cell in row))
     width = None if sys.stdout.isatty() else NOT_A_TERMINAL_COLUMNS
     Console(width=width, highlight=False).print(table)

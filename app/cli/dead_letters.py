@@ -7,7 +7,7 @@ import typer
 
 from app.cli.actor import actor
 from app.cli.configuration import Embedded, EmbeddedFolder, operator_settings
-from app.cli.console import CommandError, print_table, tell
+from app.cli.console import CommandError, harmless, print_table, tell
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -55,7 +55,7 @@ def show(letter_id: LetterArgument, embedded: Embedded = False, folder: Embedded
     from app.api.v1.dead_letters import letter_json
 
     letter = _at_desk(lambda desk: desk.get(letter_id, _operator()), embedded=embedded, folder=folder)
-    print(orjson.dumps(letter_json(letter), option=orjson.OPT_INDENT_2 | orjson.OPT_UTC_Z).decode())
+    print(harmless(orjson.dumps(letter_json(letter), option=orjson.OPT_INDENT_2 | orjson.OPT_UTC_Z).decode()))
 
 
 @dead_letters.command("retry")

@@ -133,6 +133,7 @@ def _start_worker(stack: ExitStack) -> None:
 def _server(
     application: str, where: tuple[str, int], settings: "Settings", *, drain: float, workers: int = 1
 ) -> "uvicorn.Config":
+    from app.cli.bounded import BoundedProtocol
     from app.cli.stopping import GracefulConfig
 
     host, port = where
@@ -144,7 +145,8 @@ def _server(
         port=port,
         workers=workers,
         loop="uvloop",
-        http="httptools",
+        http=BoundedProtocol,
+        ws="none",
         lifespan="on",
         access_log=False,  # our own has route templates instead of paths
         log_config=None,  # telemetry.log has configured all

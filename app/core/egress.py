@@ -28,6 +28,14 @@ Lookup: TypeAlias = Callable[[str, int], Sequence[tuple[Any, ...]]]
 
 _RESOLVING_THREADS = 16
 _NAT64 = ip_network("64:ff9b::/96")
+_ISATAP = frozenset({0x0000_5EFE, 0x0200_5EFE})
+"""What stands before the IPv4 address in an interface identifier of RFC 5214 § 6.1."""
+_PUBLIC_IN_NAME_ONLY = (
+    ip_network("168.63.129.16/32"),  # Azure's own services for its machines, reached from inside alone
+    ip_network("192.0.0.0/24"),  # of the IETF (RFC 6890); some clouds keep their metadata here
+    ip_network("192.88.99.0/24"),  # relays of 6to4, given back (RFC 7526)
+    ip_network("3fff::/20"),  # documentation (RFC 9637), which Python 3.11 counts as global
+)
 
 
 class EgressDenied(httpcore.ConnectError):
@@ -55,7 +63,15 @@ class EgressPolicy:
             return True
         if isinstance(bare, IPv6Address) and (bare.is_reserved or bare.is_site_local):
             return False  # such as `::127.0.0.1`, which Python counts as global
-        return bare.is_global and not bare.is_multicast
+        if any(bare in network for network in _PUBLIC_IN_NAME_ONLY):
+            return False
+        return bare.is_global and not bare.is_multicast and self._permits_tunnel(bare)
+
+    def _permits_tunnel(self, address: Address) -> bool:
+        """Look at the other end where an address is that of a tunnel within a site."""
+        inner = int(address) & 0xFFFFFFFF
+        is_tunnel = isinstance(address, IPv6Address) and (int(address) >> 32) & 0xFFFFFFFF in _ISATAP
+        return not is_tunnel or self.permits(IPv4Address(inner))
 
     def check_url(self, field: str, url: str) -> None:
         """Refuse a URL that we would never call.
@@ -74,7 +90,7 @@ class EgressPolicy:
             raise InvalidRequest.of(field, "must be an http or https URL with a host")
         if not _can_be_called(url):
             raise InvalidRequest.of(field, "must name a host that can exist")
-        if parts.username or parts.password or parts.query or parts.fragment:
+        if "@" in parts.netloc or "?" in url or "#" in url:
             raise InvalidRequest.of(field, "must have no user, query or fragment")
         loopback = self._check_host(field, host)
         if parts.scheme != "https" and not (loopback and self.allow_loopback):

@@ -43,6 +43,8 @@ _FORBIDDEN = 403
 _CODE = re.compile(r"[A-Za-z0-9_.:/-]{1,64}")
 """What a vendor's code may look like to be logged and told; a sentence could hold anything."""
 _SECONDS = re.compile(r"[0-9]{1,10}(\.[0-9]{1,9})?")
+_MOST_FIELDS, _LONGEST_FIELD, _LONGEST_WORDS = 20, 100, 300
+"""How much of what a vendor says is told and kept."""
 _LONGEST_RETRY_AFTER = 7 * 86_400
 """Larger values are milliseconds or timestamps in disguise (seen at a vendor), not seconds."""
 
@@ -61,7 +63,7 @@ def error_from_answer(profile: VendorProfile, answer: VendorAnswer, now: datetim
         vendor=profile.vendor,
         vendor_code=fault.code if fault.code and _CODE.fullmatch(fault.code) else str(answer.status),
         retry_after=retry_after(answer.headers, now),
-        errors=[FieldFault((name,), msg) for name, msg in fault.fields] if issubclass(kind, VendorRejected) else [],
+        errors=_fields(fault) if issubclass(kind, VendorRejected) else [],
         cause=causes.of_answer(answer, fault),
         is_advised=bool(fault.advice),
     )
@@ -96,6 +98,10 @@ def retry_after(headers: Mapping[str, str], now: datetime) -> float | None:
     return seconds if 0 <= seconds <= _LONGEST_RETRY_AFTER else None
 
 
+def _fields(fault: VendorFault) -> list[FieldFault]:
+    return [FieldFault((name[:_LONGEST_FIELD],), msg[:_LONGEST_WORDS]) for name, msg in fault.fields[:_MOST_FIELDS]]
+
+
 def _by_status(status: int) -> type[VendorError]:
     if status in BY_STATUS:
         return BY_STATUS[status]
@@ -110,9 +116,9 @@ def _sentence(profile: VendorProfile, status: int, fault: VendorFault, kind: typ
     if issubclass(kind, VendorContractBroken):
         return f"{profile.display_name} answered {status}, which is no answer of its API; check base_url"
     if issubclass(kind, VendorAuthFailed) and status == _FORBIDDEN:
-        said = f": {fault.message[:300]}" if fault.message else ""
+        said = f": {fault.message[:_LONGEST_WORDS]}" if fault.message else ""
         return f"{profile.display_name} answered {status}: this hotel's credentials may not do this{said}"
     if issubclass(kind, VendorAuthFailed):
         return f"{profile.display_name} answered {status}: it does not take this hotel's credentials"
-    said = f": {fault.message[:300]}" if fault.message and issubclass(kind, VendorRejected) else ""
+    said = f": {fault.message[:_LONGEST_WORDS]}" if fault.message and issubclass(kind, VendorRejected) else ""
     return f"{profile.display_name} answered {status}{said}"

@@ -117,7 +117,9 @@ class Ledger(_Entry):
             LedgerLies: it cannot be read or is not complete.
         """
         try:
-            return cls.model_validate(yaml.load(path.read_text(encoding="utf-8"), _LedgerLoader))  # noqa: S506 - a SafeLoader
+            text = path.read_text(encoding="utf-8")
+            known = yaml.load(text, _LedgerLoader)  # noqa: S506 - a SafeLoader  # nosec B506
+            return cls.model_validate(known)
         except (OSError, ValueError, yaml.YAMLError) as error:
             raise LedgerLies(f"{path.name}: {error}") from error
 

@@ -69,7 +69,7 @@ async def with_retry(clock: Clock, attempt: Callable[[], Awaitable[T]], *, harml
     def wait(state: RetryCallState) -> float:
         error = state.outcome.exception() if state.outcome else None
         asked = error.retry_after if isinstance(error, GatewayError) else None
-        own = backoff(state.attempt_number, random.random())  # noqa: S311 - spreads load, guards nothing
+        own = backoff(state.attempt_number, random.random())  # noqa: S311 - spreads load, guards nothing  # nosec B311
         return max(asked or 0.0, own)
 
     retrying = AsyncRetrying(

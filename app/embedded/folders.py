@@ -16,9 +16,9 @@ from pathlib import Path
 from app.embedded.terms import EmbeddedServerError, Progress
 
 _EPHEMERAL_NAME = re.compile(r"pms-gateway-[a-z]+-(?P<uid>\d+)-(?P<pid>\d+)-\w+")
-_MEMORY = Path("/dev/shm")  # noqa: S108 - what is made in these three has a random name or is checked
-_SYSTEM_TEMPORARY = Path("/tmp")  # noqa: S108 - as above
-_SURVIVING_TEMPORARY = Path("/var/tmp")  # noqa: S108 - as above
+_MEMORY = Path("/dev/shm")  # noqa: S108 - what is made in these three has a random name or is checked  # nosec B108
+_SYSTEM_TEMPORARY = Path("/tmp")  # noqa: S108 - as above  # nosec B108
+_SURVIVING_TEMPORARY = Path("/var/tmp")  # noqa: S108 - as above  # nosec B108
 _PLENTY = 1024**3  # bytes
 _LOCK_FREE_WITHIN = 20.0  # seconds; longer than a server takes to stop
 _POLL = 0.02

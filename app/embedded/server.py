@@ -160,7 +160,7 @@ class EmbeddedServer(ABC):
         The child inherits the lock of the folder, so that it ends with the last of them.
         """
         account = self._account
-        return subprocess.Popen(  # noqa: S603 - a binary of our own wheel
+        return subprocess.Popen(  # noqa: S603 - a binary of our own wheel  # nosec B603
             command,
             stdin=subprocess.DEVNULL,
             stdout=output,

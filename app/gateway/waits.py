@@ -45,7 +45,7 @@ class Waits:
     def until_replay(self, attempts: int) -> timedelta:
         """Give the pause after so many attempts at a queued write: threefold each time, up to a fifth longer."""
         pause = min(self.last_replay, self.first_replay * 3.0 ** max(0, attempts - 1))
-        return timedelta(seconds=pause * (1 + random.random() / 5))  # noqa: S311 - spreads load, guards nothing
+        return timedelta(seconds=pause * (1 + random.random() / 5))  # noqa: S311 - spreads load, guards nothing  # nosec B311
 
     def until_look(self, looks: int) -> timedelta:
         """Give the pause after so many looks for a lost send."""

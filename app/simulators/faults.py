@@ -65,7 +65,7 @@ class FaultPlan:
         self.seed = seed
         self._faults: list[Fault] = list(faults)
         self._met: dict[int, int] = {}
-        self._chance = random.Random(seed)  # noqa: S311 - repeatable on purpose
+        self._chance = random.Random(seed)  # noqa: S311 - repeatable on purpose  # nosec B311
 
     @property
     def faults(self) -> tuple[Fault, ...]:

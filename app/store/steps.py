@@ -24,7 +24,7 @@ WITH sending AS (
 """Start and end of a send both move this clock; settling counts from it, never from our own."""
 START = Constant(
     text(
-        _SENDING  # noqa: S608 - made of constants
+        _SENDING  # noqa: S608 - made of constants  # nosec B608
         + """, noted AS (
     INSERT INTO operation_steps AS step (operation_id, name, reference, status, undoable)
     SELECT id, CAST(:name AS text), CAST(:reference AS text), 'running', CAST(:undoable AS boolean) FROM sending
@@ -36,7 +36,7 @@ SELECT id FROM sending"""
     )
 )
 _FINISH = text(
-    _SENDING  # noqa: S608 - made of constants
+    _SENDING  # noqa: S608 - made of constants  # nosec B608
     + """, noted AS (
     INSERT INTO operation_steps (operation_id, name, reference, status, result, finished_at)
     SELECT id, CAST(:name AS text), CAST(:reference AS text), CAST(:status AS text), CAST(:result AS bytea), now()

@@ -44,10 +44,18 @@ def redact(_: object, __: str, event: MutableMapping[str, Any]) -> MutableMappin
         if name not in LOGGABLE or not _is_plain(value):
             hidden.append(name)
         else:
-            kept[name] = _QUERY.sub("?…", value)[:_LONGEST] if isinstance(value, str) else value
+            kept[name] = _told(value) if isinstance(value, str) else value
     if hidden:
         kept["redacted"] = sorted(hidden)
     return kept
+
+
+def _told(text: str) -> str:
+    """Give a text as it may stand in a line: without a query, not long, and with nothing that a terminal acts upon."""
+    short = _QUERY.sub("?…", text)[:_LONGEST]
+    if short.isprintable():
+        return short
+    return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in short)
 
 
 def _is_plain(value: object) -> bool:

@@ -115,6 +115,49 @@ def test_every_header_that_a_caller_may_send_is_documented(document: Document) -
         assert wanted <= names, (operation.id, wanted - names)
 
 
+def test_every_link_leads_to_an_operation_with_all_that_its_path_needs(document: Document) -> None:
+    links = [
+        (operation, answer, link)
+        for operation in document.operations
+        for answer in operation.spec["responses"].values()
+        for link in answer.get("links", {}).values()
+    ]
+    assert len(links) > 100
+    for operation, answer, link in links:
+        target = document.find(link["operationId"])
+        needed = {one["name"] for one in target.spec.get("parameters", []) if one["in"] == "path"}
+        assert link["parameters"].keys() == needed, (operation.id, target.id)
+        for value in link["parameters"].values():
+            if value.startswith("$request.path."):
+                assert "{" + value.removeprefix("$request.path.") + "}" in operation.template, (operation.id, value)
+                continue
+            found = answer["content"]["application/json"]["example"]
+            for step in value.removeprefix("$response.body#/").split("/"):
+                found = found[int(step)] if isinstance(found, list) else found[step]
+            assert isinstance(found, str), (operation.id, target.id, value)
+
+
+def test_where_one_can_go_from_a_reservation_a_letter_and_an_operation(document: Document) -> None:
+    def ways(operation_id: str, status: str) -> set[str]:
+        return set(document.find(operation_id).spec["responses"][status]["links"])
+
+    assert {"get_reservation", "modify_reservation", "cancel_reservation", "add_reservation_note"} <= ways(
+        "create_reservation", "201"
+    )
+    assert {"retry_dead_letter", "abandon_dead_letter", "resolve_dead_letter"} <= ways("list_dead_letters", "200")
+    for operation in document.operations:
+        if "202" in operation.spec["responses"]:
+            assert ways(operation.id, "202") == {"get_operation", "withdraw_operation"}
+
+
+def test_a_key_is_required_where_its_absence_is_refused(document: Document) -> None:
+    needed = {"create_reservation", "add_reservation_note", "post_charge", "upsert_guest"}
+    for operation in document.operations:
+        for one in operation.spec.get("parameters", []):
+            if one["name"] == "idempotency-key":
+                assert one["required"] is (operation.id in needed), operation.id
+
+
 async def test_every_operation_answers_as_documented(
     gateway: RunningGateway, make_hotel: MakeHotel, document: Document
 ) -> None:

@@ -52,8 +52,22 @@ FORBIDDEN = [
     "64:ff9b::127.0.0.1",
     "64:ff9b::169.254.169.254",
     "64:ff9b:1::10.0.0.1",
+    "2001:0:4136:e378:8000:63bf:3fff:fdd2",
+    "2606:4700::5efe:127.0.0.1",
+    "2606:4700::200:5efe:169.254.169.254",
+    "2606:4700::5efe:10.0.0.1",
+    "::8.8.8.8",
+    "::1%lo",
+    "100.100.100.200",
+    "168.63.129.16",
+    "192.0.0.192",
+    "192.88.99.1",
+    "203.0.113.1",
+    "3fff::1",
+    "fd20:ce::254",
 ]
 PUBLIC = ["8.8.8.8", "1.1.1.1", "2606:4700:4700::1111", "::ffff:8.8.8.8", "64:ff9b::8.8.8.8", "2002:808:808::1"]
+PUBLIC += ["2606:4700::5efe:8.8.8.8"]
 
 
 @pytest.mark.parametrize("address", FORBIDDEN)
@@ -133,6 +147,24 @@ def test_urls_that_may_be_stored(url: str) -> None:
         "https://pms.example#x",
         "https://pms.example:99999",
         "https://[::1",
+        "https://@pms.example",
+        "https://:@pms.example",
+        "https://pms.example?",
+        "https://pms.example/#",
+        "https://pms.example\\@127.0.0.1",
+        "https://127.0.0.1#@pms.example",
+        "https://pms.example:443@127.0.0.1",
+        "https:/\\127.0.0.1",
+        "//127.0.0.1",
+        "https://pms.example/\r\nX-Evil: 1",
+        "https://pms.example/\x00",
+        "https://pms.example/\u2028",
+        "https://\uff11\uff12\uff17.0.0.1",
+        "https://\u2460\u2461\u2466.0.0.1",
+        "https://0177.0.0.1",
+        "https://[fe80::1%25eth0]",
+        "https://[0:0:0:0:0:ffff:a9fe:a9fe]",
+        "https://[fd00:ec2::254]/latest",
         "https://127.0.0.1",
         "https://[::1]",
         "https://[::ffff:10.0.0.1]",
@@ -162,7 +194,24 @@ def test_plain_http_is_for_loopback_where_it_is_allowed(url: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "host", ["127.0.0.1", "localhost", "[::1]", "2130706433", "0x7f000001", "127.1", "[::ffff:7f00:1]"]
+    "host",
+    [
+        "127.0.0.1",
+        "localhost",
+        "localhost.",
+        "LOCALHOST",
+        "[::1]",
+        "2130706433",
+        "0x7f000001",
+        "017700000001",
+        "127.1",
+        "0",
+        "127.0.0.1.",
+        "127\u30020\u30020\u30021",
+        "%31%32%37.0.0.1",
+        "[::ffff:7f00:1]",
+        "[0:0:0:0:0:ffff:127.0.0.1]",
+    ],
 )
 async def test_a_name_that_leads_to_a_forbidden_address_is_refused_when_a_connection_is_opened(
     vendor: ScriptedVendor, host: str
@@ -191,6 +240,41 @@ def entries(*addresses: str) -> list[tuple[object, ...]]:
 async def test_one_forbidden_address_among_several_forbids_the_name() -> None:
     resolver = Resolver(lambda _, __: entries("8.8.8.8", "127.0.0.1"))
     with pytest.raises(EgressDenied):
+        await GuardedBackend(STRICT, resolver).connect_tcp("pms.example", 9)
+    resolver.close()
+
+
+async def test_the_address_that_is_connected_to_is_the_one_that_was_checked(vendor: ScriptedVendor) -> None:
+    """A name that answers well the first time and badly the second is asked once for each connection."""
+    asked: list[str] = []
+    port = int(vendor.url.rpartition(":")[2])
+
+    def rebinding(host: str, _: int) -> Sequence[tuple[object, ...]]:
+        asked.append(host)
+        return entries("127.0.0.1") if len(asked) == 1 else entries("10.0.0.1")
+
+    resolver = Resolver(rebinding)
+    backend = GuardedBackend(LOOPBACK, resolver)
+    stream = await backend.connect_tcp("pms.example", port, timeout=5)
+    assert stream.get_extra_info("server_addr")[0] == "127.0.0.1"
+    assert asked == ["pms.example"], "nobody asked for the name again between the check and the connection"
+    with pytest.raises(EgressDenied):
+        await backend.connect_tcp("pms.example", port, timeout=5)
+    await stream.aclose()
+    resolver.close()
+
+
+@pytest.mark.parametrize("address", ["::ffff:169.254.169.254", "fd00:ec2::254", "fe80::1%2", "64:ff9b::a9fe:a9fe"])
+async def test_whatever_form_a_name_server_answers_in_is_judged(address: str) -> None:
+    resolver = Resolver(lambda _, __: entries("8.8.8.8", address))
+    with pytest.raises(EgressDenied):
+        await GuardedBackend(LOOPBACK, resolver).connect_tcp("pms.example", 9)
+    resolver.close()
+
+
+async def test_a_name_server_that_answers_nonsense_is_no_crash() -> None:
+    resolver = Resolver(lambda _, __: entries())
+    with pytest.raises(httpcore.ConnectError):
         await GuardedBackend(STRICT, resolver).connect_tcp("pms.example", 9)
     resolver.close()
 

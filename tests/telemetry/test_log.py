@@ -62,6 +62,18 @@ def test_our_own_lines_keep_what_is_listed_and_name_what_is_not() -> None:
     assert len(fifth["reason"]) == 500
 
 
+def test_nothing_in_a_line_is_acted_upon_by_a_terminal_or_looks_like_another_line() -> None:
+    out, lines = run("""
+        odd = "a\\x1b[2J\\x9b31m\\r\\n\\x00\\u2028\\u2029\\u0085\\u202e\\ud800b"
+        logger.info("odd", client=odd, reason='"}\\n{"event": "forged"}')
+        logger.info("plain", client="Zoë in 東京")
+    """)
+    assert [line["event"] for line in lines] == ["odd", "plain"]
+    assert lines[0]["client"].strip("ab[2J31m") == lines[0]["client"][1:-1].strip("ab[2J31m")
+    assert all(line.isprintable() for line in out.split("\n"))
+    assert lines[1]["client"] == "Zoë in 東京"
+
+
 def test_exceptions_are_told_by_type_and_place_never_by_message() -> None:
     out, lines = run("""
         def fail():

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from app.api import examples
 from app.api.deps import Administering, AdministeringAll, Browsing, HotelPath, Operating, Reading
-from app.api.documents import CONDITIONAL, CORRELATED, enveloped, nothing, own
+from app.api.documents import CONDITIONAL, CORRELATED, READ_HEADERS, enveloped, nothing, own
 from app.api.envelope import Envelope, Meta, own_response
 from app.api.errors import problems
 from app.api.paging import Cursor, Limit, page
@@ -158,7 +158,9 @@ async def delete_hotel(call: Administering, hotel_id: HotelPath) -> Response:
         200: {
             "description": "Support of each capability, and the vendor's quota.",
             "content": {"application/json": {"example": enveloped(examples.CAPABILITIES, source="store", quota=None)}},
+            "headers": READ_HEADERS,
         },
+        304: {"description": "The caller has it already (`If-None-Match`).", "headers": READ_HEADERS},
         **problems(
             "unauthorized",
             "forbidden",
