@@ -55,6 +55,12 @@ DEAD_LETTER_AGE = Gauge(
     ["operation", "auto_retry"],
     multiprocess_mode="mostrecent",
 )
+CREDENTIALS_OVERDUE = Gauge(
+    "pms_credentials_overdue",
+    "Hotels that have a credential which has been the same for longer than CREDENTIAL_MAX_AGE_DAYS, or a client "
+    "certificate that ends soon",
+    multiprocess_mode="mostrecent",
+)
 HTTP_DURATION = Histogram(
     "http_request_duration_seconds",
     "Duration of requests to the gateway, by route template",
