@@ -17,7 +17,7 @@ from app.core.connectors import Registration
 from app.core.references import References
 from app.core.secrets import is_reference
 from app.core.tls import CERT, KEY, ClientCertificate
-from app.domain.errors import GatewayError, InvalidRequest, StorageUnavailable
+from app.domain.errors import CredentialsUnreadable, InvalidRequest, StorageUnavailable
 from app.gateway.hotels import HotelDirectory
 from app.telemetry import metrics
 
@@ -67,12 +67,15 @@ class CredentialAges:
             StorageUnavailable: Postgres cannot be reached.
         """
         found: dict[str, Standing] = {}
-        asks = True
+        is_away = False
         for registration in await self._hotels.registrations():
-            ages = await self._asked(registration) if asks else None
-            # A Vault that is away is not waited for hotel by hotel.
-            asks = asks and (ages is not None or not _has_references(registration))
-            found[registration.hotel.id] = self._standing(ages or Ages(registration.since))
+            ages = Ages(registration.since)
+            if not is_away or not _has_references(registration):  # who is away is not waited for hotel by hotel
+                try:
+                    ages = await self._asked(registration)
+                except CredentialsUnreadable:
+                    is_away = True
+            found[registration.hotel.id] = self._standing(ages)
         return found
 
     async def watch(self) -> None:
@@ -88,14 +91,21 @@ class CredentialAges:
             await asyncio.sleep(EVERY_SECONDS)
 
     async def _ages(self, registration: Registration) -> Ages:
-        return await self._asked(registration) or Ages(registration.since)
+        try:
+            return await self._asked(registration)
+        except CredentialsUnreadable:
+            return Ages(registration.since)
 
-    async def _asked(self, registration: Registration) -> Ages | None:
-        """Give the ages as their places tell them; None where one cannot be asked, or a reference leads nowhere."""
+    async def _asked(self, registration: Registration) -> Ages:
+        """Give the ages as their places tell them, or as written down where a reference leads nowhere.
+
+        Raises:
+            CredentialsUnreadable: a place cannot be asked now.
+        """
         try:
             found = await self._references.look_up(registration.credentials)
-        except GatewayError:
-            return None
+        except InvalidRequest:
+            return Ages(registration.since)
         since = {name: found[name].since or at for name, at in registration.since.items()}
         if CERT not in found or KEY not in found:
             return Ages(since)

@@ -199,12 +199,12 @@ class HotelDirectory:
         """
         try:
             found = await self._references.look_up(credentials, newest=True)
+            parsed = parse_credentials(vendor, {name: secret.value for name, secret in found.items()})
+            if (certificate := parsed.client_certificate) is not None:
+                await asyncio.to_thread(certificate.require_usable)
         except CredentialsUnreadable as error:
-            why = "a reference among the credentials cannot be looked up now, nothing was stored"
+            why = "the credentials cannot be checked now, so that nothing was stored"
             raise StorageUnavailable(f"{why}: {error.detail}", retry_after=error.retry_after) from None
-        parsed = parse_credentials(vendor, {name: secret.value for name, secret in found.items()})
-        if (certificate := parsed.client_certificate) is not None:
-            await asyncio.to_thread(certificate.require_usable)
         return found
 
     async def _find(self, hotel_id: str, caller: Caller, until: float) -> Registration | Unusable:
