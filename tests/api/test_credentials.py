@@ -1,6 +1,7 @@
 """Credentials that live elsewhere, through the HTTP door: rotated, withdrawn, and kept where nobody answers."""
 
 import os
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -10,7 +11,7 @@ import httpx
 import pytest
 from prometheus_client import REGISTRY
 
-from tests.api.process import running_process
+from tests.api.process import GatewayProcess, running_process
 from tests.fixtures.clock import START, ManualClock
 from tests.fixtures.gateway import HotelUnderTest, RunningGateway, settings_for
 from tests.fixtures.own_gateway import OpenGateway, OpenHotel
@@ -185,40 +186,42 @@ async def test_a_put_uses_what_vault_says_at_that_moment(at_vault: AtVault) -> N
     assert (await at_vault.read()).status_code == 200
 
 
-async def test_no_log_names_a_secret_or_where_it_is(
-    database_url: str,
-    redis_url: str,
-    simulators: SimulatorServer,
-    fresh_site: FreshSite,
-    vault: LoopbackVault,
-    monkeypatch: pytest.MonkeyPatch,
-    tmp_path: Path,
-) -> None:
-    site = fresh_site("bridge")
-    keep(vault, site.api_key)
+@pytest.fixture
+async def process_at_vault(
+    database_url: str, redis_url: str, vault: LoopbackVault, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> AsyncIterator[GatewayProcess]:
+    """A gateway in a process of its own, logging everything that it can."""
     monkeypatch.setenv("VAULT_ADDR", vault.url)
     monkeypatch.setenv("VAULT_TOKEN", ROOT_TOKEN)
     settings = settings_for(database_url, redis_url, log_level="DEBUG")
     async with running_process(settings, tmp_path / "gateway.log") as process:
-        client = await process.client()
-        body = simulators.registration(site).body | {"credentials": {"api_key": REFERENCE}}
+        yield process
 
-        async def put_and_read() -> tuple[int, int]:
-            put = await client("PUT", "/v1/hotels/logged", json=body)
-            read = await client("GET", "/v1/hotels/logged/rooms", headers={"Cache-Control": "no-cache"})
-            assert "canary" not in put.text + read.text
-            return put.status_code, read.status_code
 
-        assert await put_and_read() == (201, 200)
-        vault.sealed = True
-        assert await put_and_read() == (503, 200)
-        vault.sealed = False
-        vault.forbidden.add(PATH)
-        assert await put_and_read() == (422, 502)
-        vault.forbidden.clear()
-        vault.secrets.clear()
-        assert await put_and_read() == (422, 502)
-        written = process.log().decode()
+async def test_no_log_names_a_secret_or_where_it_is(
+    process_at_vault: GatewayProcess, simulators: SimulatorServer, fresh_site: FreshSite, vault: LoopbackVault
+) -> None:
+    site = fresh_site("bridge")
+    keep(vault, site.api_key)
+    client = await process_at_vault.client()
+    body = dict(simulators.registration(site).body) | {"credentials": {"api_key": REFERENCE}}
+
+    async def put_and_read() -> tuple[int, int]:
+        put = await client("PUT", "/v1/hotels/logged", json=body)
+        read = await client("GET", "/v1/hotels/logged/rooms", headers={"Cache-Control": "no-cache"})
+        assert "canary" not in put.text + read.text
+        return put.status_code, read.status_code
+
+    assert await put_and_read() == (201, 200)
+    vault.sealed = True
+    assert await put_and_read() == (503, 200)
+    vault.sealed = False
+    vault.forbidden.add(PATH)
+    assert await put_and_read() == (422, 502)
+    vault.forbidden.clear()
+    vault.secrets.clear()
+    assert await put_and_read() == (422, 502)
+    written = process_at_vault.log().decode()
     assert "credentials.source_away" in written
     assert "Vault is sealed" in written
     assert "canary" not in written
