@@ -52,6 +52,16 @@ class ConnectorFactory:
         resolved = {name: self.secrets.resolve(name, value) for name, value in registration.credentials.items()}
         return self.make(registration.hotel, resolved)
 
+    async def prepare(self, hotel: Hotel, resolved: Mapping[str, SecretStr]) -> None:
+        """Do beside the event loop what takes its time before a connector of these credentials is made.
+
+        Raises:
+            InvalidRequest: the credentials are incomplete, or one cannot be used.
+        """
+        certificate = parse_credentials(hotel.vendor, resolved).client_certificate
+        if certificate is not None:
+            await self.services.pools.prepare(certificate)
+
     def make(self, hotel: Hotel, resolved: Mapping[str, SecretStr]) -> PMSAdapter:
         """Make a connector of credentials without references; nothing is sent.
 
@@ -130,7 +140,10 @@ class ConnectorCache:
             VendorAuthFailed: the registered credentials are incomplete by now, or a reference leads nowhere any more.
             CredentialsUnreadable: where a reference leads to cannot be asked now.
         """
-        connector = self._find(registration, await self._credentials(registration))
+        credentials = await self._credentials(registration)
+        if not self._is_kept(registration, credentials):
+            await self._prepare(registration, credentials)
+        connector = self._find(registration, credentials)  # nobody waits between finding and using it
         self._used[id(connector)] += 1
         try:
             await self._close_left()
@@ -164,29 +177,44 @@ class ConnectorCache:
 
     async def _credentials(self, registration: Registration) -> Mapping[str, SecretStr]:
         """Give the credentials as they are now; what is wrong with them is no fault of today's request."""
-        vendor = registration.hotel.vendor
         try:
             found = await self.references.look_up(registration.credentials)
         except InvalidRequest as error:
             raise _unusable(registration, error) from None
         except CredentialsUnreadable as error:
-            metrics.ERRORS.labels(vendor, context.current("operation") or "none", type(error).__name__).inc()
-            error.vendor = vendor
-            raise
+            raise self._counted(registration, error) from None
         return {name: secret.value for name, secret in found.items()}
+
+    @staticmethod
+    def _counted(registration: Registration, error: CredentialsUnreadable) -> CredentialsUnreadable:
+        error.vendor = registration.hotel.vendor
+        metrics.ERRORS.labels(error.vendor, context.current("operation") or "none", type(error).__name__).inc()
+        return error
 
     def _find(self, registration: Registration, credentials: Mapping[str, SecretStr]) -> PMSAdapter:
         hotel_id = registration.hotel.id
-        kept = self._kept.get(hotel_id)
-        if kept is None or (kept.revision, kept.credentials) != (registration.revision, credentials):
+        if not self._is_kept(registration, credentials):
             made = self._make(registration, credentials)
-            if kept is not None:
-                self._leave(kept.connector)
-            kept = self._kept[hotel_id] = _Kept(registration.revision, credentials, made)
+            if hotel_id in self._kept:
+                self._leave(self._kept[hotel_id].connector)
+            self._kept[hotel_id] = _Kept(registration.revision, credentials, made)
+        kept = self._kept[hotel_id]
         self._kept.move_to_end(hotel_id)
         if len(self._kept) > self._capacity:
             self._leave(self._kept.popitem(last=False)[1].connector)
         return kept.connector
+
+    def _is_kept(self, registration: Registration, credentials: Mapping[str, SecretStr]) -> bool:
+        kept = self._kept.get(registration.hotel.id)
+        return kept is not None and (kept.revision, kept.credentials) == (registration.revision, credentials)
+
+    async def _prepare(self, registration: Registration, credentials: Mapping[str, SecretStr]) -> None:
+        try:
+            await self._factory.prepare(registration.hotel, credentials)
+        except InvalidRequest as error:
+            raise _unusable(registration, error) from None
+        except CredentialsUnreadable as error:
+            raise self._counted(registration, error) from None
 
     def _make(self, registration: Registration, credentials: Mapping[str, SecretStr]) -> PMSAdapter:
         try:

@@ -59,6 +59,8 @@ class HttpPools:
         self._ca_file = ca_file
         self._outward_tls = trusting()
         self._pms_tls = trusting(ca_file) if ca_file else self._outward_tls
+        self._prepared: dict[str, ssl.SSLContext] = {}
+        """Of client certificates by fingerprint, until a pool takes them."""
         self._pools: OrderedDict[tuple[str, str, str], httpx.AsyncClient] = OrderedDict()
         self._slots: dict[httpx.AsyncClient, Slots] = {}
         self._holders: Counter[httpx.AsyncClient] = Counter()
@@ -75,7 +77,20 @@ class HttpPools:
         if certificate is None:
             return self._held((profile.vendor, base_url, ""), lambda: self._pms_tls, connections, connect_timeout)
         key = (profile.vendor, base_url, certificate.fingerprint)
-        return self._held(key, lambda: showing(certificate, self._ca_file), connections, connect_timeout)
+        return self._held(key, lambda: self._showing(certificate), connections, connect_timeout)
+
+    async def prepare(self, certificate: ClientCertificate) -> None:
+        """Load a certificate beside the event loop, so that `of` need not: it takes tens of milliseconds.
+
+        Raises:
+            InvalidRequest: the certificate and its key cannot be used.
+        """
+        if not any(key[2] == certificate.fingerprint for key in self._pools):
+            made = await asyncio.to_thread(showing, certificate, self._ca_file)
+            self._prepared[certificate.fingerprint] = made
+
+    def _showing(self, certificate: ClientCertificate) -> ssl.SSLContext:
+        return self._prepared.pop(certificate.fingerprint, None) or showing(certificate, self._ca_file)
 
     def outward(self, url: str) -> httpx.AsyncClient:
         """Give the pool for an address of the operator's, where no PMS is, to be held until `release`."""

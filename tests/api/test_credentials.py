@@ -13,8 +13,10 @@ from prometheus_client import REGISTRY
 
 from tests.api.process import GatewayProcess, running_process
 from tests.fixtures.clock import START, ManualClock
-from tests.fixtures.gateway import HotelUnderTest, RunningGateway, settings_for
+from tests.fixtures.gateway import HotelUnderTest, RunningGateway, running_gateway, settings_for
 from tests.fixtures.own_gateway import OpenGateway, OpenHotel
+from tests.fixtures.own_worker import FAST, Hands, HurriedClock
+from tests.fixtures.settling import ended
 from tests.fixtures.simulators import FreshSite, SimulatorServer
 from tests.fixtures.stays import asked, code_of, eventually, seeded
 from tests.fixtures.vault import CREATED, POD_TOKEN, ROLE, ROOT_TOKEN, LoopbackVault
@@ -226,6 +228,27 @@ async def test_no_log_names_a_secret_or_where_it_is(
     assert "Vault is sealed" in written
     assert "canary" not in written
     assert site.api_key not in written
+
+
+async def test_a_write_that_waited_for_vault_is_sent_when_it_is_back(
+    database_url: str, redis_url: str, simulators: SimulatorServer, fresh_site: FreshSite, vault: LoopbackVault
+) -> None:
+    settings = settings_for(database_url, redis_url, pms_timeout=5, vault_addr=vault.url, vault_token=ROOT_TOKEN)
+    site = fresh_site("bridge")
+    keep(vault, site.api_key)
+    clock = HurriedClock()
+    async with running_gateway(settings, simulators, clock=clock, waits=FAST) as gateway:
+        hotel_id = await gateway.register(site, credentials={"api_key": REFERENCE})
+        hotel = HotelUnderTest(hotel_id, site, await gateway.client(hotels=[hotel_id]), gateway)
+        booking = seeded(hotel, "Lovelace")
+        vault.sealed = True
+        clock.skip(301)
+        note = await hotel.send("POST", f"/reservations/{booking.id}/notes", {"text": "a cot, please"}, key="note")
+        assert (note.status_code, note.json()["data"]["status"]) == (202, "queued")
+        vault.sealed = False
+        async with Hands(settings).working():
+            await ended(hotel, note, "succeeded")
+    assert [remark.text for remark in booking.remarks].count("a cot, please") == 1
 
 
 # --- how old they are ---
