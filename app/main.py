@@ -35,6 +35,7 @@ from app.core.egress import EgressPolicy
 from app.core.matrix import Ledger, require_truth
 from app.core.secrets import SecretResolver
 from app.core.services import VendorServices
+from app.core.vault import KubernetesLogin, TokenFile, Vault, VaultAccess, VaultLogin
 from app.core.webhooks import WebhookSender
 from app.domain.errors import StorageUnavailable
 from app.gateway.alerts import Alerts
@@ -44,6 +45,7 @@ from app.gateway.bookings import Bookings
 from app.gateway.bookkeeper import Bookkeeper
 from app.gateway.callers import Callers
 from app.gateway.copies import Copies
+from app.gateway.credential_ages import CredentialAges
 from app.gateway.dead_letters import DeadLetterDesk
 from app.gateway.doctor import Doctor
 from app.gateway.erased import Erased
@@ -139,6 +141,7 @@ class Ground:
     stores: Stores
     copies: Copies
     directory: HotelDirectory
+    ages: CredentialAges
     connectors: ConnectorCache
     bookkeeper: Bookkeeper
     recorder: Recorder
@@ -185,9 +188,13 @@ def lay_ground(settings: Settings, *, clock: Clock | None = None, waits: Waits |
     )
     stores = _stores(settings, clock)
     quota = SharedQuota(stores.redis, processes=settings.expected_processes, clock=clock)
-    services = VendorServices.of(policy, clock=clock, timeout=settings.pms_timeout, quota=quota)
-    factory = ConnectorFactory(services, SecretResolver(settings.pms_credentials(), settings.credentials_dir))
+    services = VendorServices.of(
+        policy, clock=clock, timeout=settings.pms_timeout, quota=quota, ca_file=settings.pms_ca_file
+    )
+    secrets = SecretResolver(settings.pms_credentials(), settings.credentials_dir, vault_of(settings, clock))
+    factory = ConnectorFactory(services, secrets)
     database, copies, connectors, bookkeeper = stores.database, Copies(clock), ConnectorCache(factory), Bookkeeper()
+    directory = HotelDirectory(database, copies, policy, connectors, clock=clock)
     repeats = InvalidationRepeats(database, stores.cache)
     recorder = Recorder(database, stores.cache, bookkeeper, repeats)
     return Ground(
@@ -199,7 +206,10 @@ def lay_ground(settings: Settings, *, clock: Clock | None = None, waits: Waits |
         quota=quota,
         stores=stores,
         copies=copies,
-        directory=HotelDirectory(database, copies, policy, factory),
+        directory=directory,
+        ages=CredentialAges(
+            directory.registrations, connectors.references, clock, max_days=settings.credential_max_age_days
+        ),
         connectors=connectors,
         bookkeeper=bookkeeper,
         recorder=recorder,
@@ -223,6 +233,26 @@ def build(settings: Settings, *, clock: Clock | None = None, waits: Waits | None
     readiness = health.Readiness(ground.stores.database, ground.stores.redis, breakers, ground.keys)
     hasher = IdempotencyHasher(settings.idempotency_secret_bytes())
     return Parts(ground, _gateway(settings, ground, hasher), readiness, LetterGauges(ground.stores.database))
+
+
+def vault_of(settings: Settings, clock: Clock) -> Vault | None:
+    """Make what reads `vault:` references; nothing where no Vault is named. Nothing connects yet."""
+    login: VaultLogin | None = settings.vault_token
+    if settings.vault_token_file is not None:
+        login = TokenFile(settings.vault_token_file)
+    elif role := settings.vault_kubernetes_role:
+        login = KubernetesLogin(role, settings.vault_kubernetes_mount, settings.vault_kubernetes_token_file)
+    if settings.vault_addr is None or login is None:
+        return None
+    access = VaultAccess(
+        address=settings.vault_addr.rstrip("/"),
+        login=login,
+        namespace=settings.vault_namespace,
+        mount=settings.vault_mount,
+        prefix=settings.vault_prefix,
+        ca_file=settings.vault_ca_file,
+    )
+    return Vault(access, clock)
 
 
 def alerts(settings: Settings, ground: Ground) -> Alerts:
@@ -270,7 +300,6 @@ def _gateway(settings: Settings, ground: Ground, hasher: IdempotencyHasher) -> G
         attempts=ground.attempts,
         recorder=ground.recorder,
         operations=ground.operations,
-        connectors=connectors,
         hasher=hasher,
         clock=clock,
     )
@@ -293,7 +322,8 @@ def _gateway(settings: Settings, ground: Ground, hasher: IdempotencyHasher) -> G
         guests=Guests(reads, writes),
         folios=Folios(reads, found, writes),
         rooms=Rooms(reads, writes),
-        doctor=Doctor(connectors, clock),
+        doctor=Doctor(connectors, clock, ground.ages),
+        credential_ages=ground.ages,
         audits=Audits(database, ground.directory, found, clock),
         dead_letters=DeadLetterDesk(database, ground.directory, cache, ground.waits),
         erased=ground.erased,
@@ -380,7 +410,7 @@ async def running(parts: Parts) -> AsyncIterator[None]:
     ground = parts.ground
     await _require_keys(ground)
     await parts.readiness.check()
-    gauges = (parts.letter_gauges, UpkeepGauges(ground.stores.database))
+    gauges = (parts.letter_gauges, UpkeepGauges(ground.stores.database), ground.ages)
     watched = (parts.readiness, *gauges, ground.repeats, ground.quota, ground.copies, ground.keys, ground.erased)
     watches = [asyncio.create_task(part.watch()) for part in watched]
     gc.collect()

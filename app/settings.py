@@ -8,6 +8,7 @@ import binascii
 import os
 import re
 import secrets
+import ssl
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated, Any, Self
@@ -22,6 +23,8 @@ MOCK = "mock"
 _KEY_ID = re.compile(r"[A-Za-z0-9_.-]{1,32}")
 _LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 _POSTGRES = re.compile(r"^(postgres|postgresql)(\+asyncpg)?://")
+
+_VAULT_SEGMENT = re.compile(r"(?!\.{1,2}$)[A-Za-z0-9_.-]{1,128}")
 
 PmsNetwork = IPv4Network | IPv6Network
 
@@ -89,6 +92,43 @@ class Settings(DatabaseSettings):
     credentials_dir: Path | None = Field(
         default=None, description="The folder below which `file:` references to credentials are read."
     )
+    vault_addr: str | None = Field(
+        default=None,
+        description="Where the Vault of `vault:` references is, https unless on loopback with ALLOW_LOOPBACK_PMS.",
+    )
+    vault_token: SecretStr | None = Field(
+        default=None, description="The token for it, renewed while it may be; or one of the next two instead."
+    )
+    vault_token_file: Path | None = Field(
+        default=None, description="A file that holds the token and is kept fresh by somebody else, as by a Vault Agent."
+    )
+    vault_kubernetes_role: str | None = Field(
+        default=None, description="The role as which the pod's service account logs in (Kubernetes auth method)."
+    )
+    vault_kubernetes_mount: str = Field(default="kubernetes", description="Where that auth method is mounted.")
+    vault_kubernetes_token_file: Path = Field(
+        default=Path("/var/run/secrets/kubernetes.io/serviceaccount/token"),
+        description="The service account's token.",
+    )
+    vault_namespace: str | None = Field(default=None, description="Namespace, for Vault Enterprise and HCP.")
+    vault_mount: str = Field(default="secret", description="Where the KV store (version 2) is mounted.")
+    vault_prefix: str = Field(
+        default="pms-gateway", description="The path below which `vault:` references may name secrets."
+    )
+    vault_ca_file: Path | None = Field(
+        default=None, description="Certificates (PEM) of who vouches for that Vault, instead of the public authorities."
+    )
+    credential_max_age_days: int = Field(
+        default=90,
+        ge=0,
+        le=3_650,
+        description="Days after which `hotels list`, the doctor and the metrics say that a credential should be "
+        "rotated; 0 for never.",
+    )
+    pms_ca_file: Path | None = Field(
+        default=None,
+        description="Certificates (PEM) of private authorities that vouch for PMSs, beside the public ones.",
+    )
     pms_timeout: float = Field(
         default=10.0, gt=0, le=60, description="Seconds for one attempt at a PMS, unless its profile says less."
     )
@@ -98,7 +138,8 @@ class Settings(DatabaseSettings):
     )
     pms_base_url: str | None = Field(default=None, description="Where that hotel's PMS is.")
     pms_api_key: SecretStr | None = Field(
-        default=None, description="That PMS's API key, or a reference `env:PMS_CRED_…` or `file:…`; stored encrypted."
+        default=None,
+        description="That PMS's API key, or a reference `env:PMS_CRED_…`, `file:…` or `vault:…#…`; stored encrypted.",
     )
     pms_hotel_id: str = Field(default="1", description="Which hotel of that PMS it is: its `property_id`.")
     pms_hotel_name: str | None = Field(
@@ -198,6 +239,44 @@ class Settings(DatabaseSettings):
         if not parts.hostname or parts.scheme not in ({"http", "https"} if on_loopback else {"https"}):
             raise ValueError("ALERT_WEBHOOK_URL must be an https URL, except on loopback with ALLOW_LOOPBACK_PMS")
         return self
+
+    @model_validator(mode="after")
+    def _vault_can_be_used(self) -> Self:
+        logins = {
+            "VAULT_TOKEN": self.vault_token,
+            "VAULT_TOKEN_FILE": self.vault_token_file,
+            "VAULT_KUBERNETES_ROLE": self.vault_kubernetes_role,
+        }
+        given = [name for name, value in logins.items() if value]
+        if self.vault_addr is None:
+            if given:
+                raise ValueError(f"{' and '.join(given)} without VAULT_ADDR: set where the Vault is, or none of them")
+            return self
+        if len(given) != 1:
+            told = " and ".join(given) or "none of them"
+            raise ValueError(f"VAULT_ADDR needs one of {', '.join(logins)} to log in with; there is {told}")
+        on_loopback = self.allow_loopback_pms and urlsplit(self.vault_addr).hostname in _LOOPBACK
+        if not _is_plain_url(self.vault_addr, {"http", "https"} if on_loopback else {"https"}):
+            raise ValueError("VAULT_ADDR must be an https URL, except on loopback with ALLOW_LOOPBACK_PMS")
+        return self
+
+    @field_validator("vault_mount", "vault_prefix", "vault_kubernetes_mount")
+    @classmethod
+    def _is_a_path(cls, text: str) -> str:
+        path = text.strip("/")
+        if not all(_VAULT_SEGMENT.fullmatch(segment) for segment in path.split("/")):
+            raise ValueError("must be a path of A-Z a-z 0-9 _ . - and /, and no . or .. in it")
+        return path
+
+    @field_validator("vault_ca_file", "pms_ca_file")
+    @classmethod
+    def _holds_certificates(cls, path: Path | None) -> Path | None:
+        if path is not None:
+            try:
+                ssl.create_default_context(cafile=path)
+            except OSError:
+                raise ValueError("must be a file that can be read and holds certificates in PEM form") from None
+        return path
 
     @field_validator("private_pms_networks", mode="before")
     @classmethod
@@ -302,6 +381,12 @@ def _signing_bytes(text: str) -> bytes:
     if not 24 <= len(key) <= 64:
         raise ValueError(f"must be 24 to 64 bytes, not {len(key)}")
     return key
+
+
+def _is_plain_url(url: str, schemes: set[str]) -> bool:
+    parts = urlsplit(url)
+    extras = parts.username or parts.password or parts.query or parts.fragment
+    return bool(parts.hostname) and parts.scheme in schemes and not extras
 
 
 def _pms_type(value: object) -> object:

@@ -9,6 +9,8 @@ pytest_plugins = [
     "tests.fixtures.own_gateway",
     "tests.fixtures.own_worker",
     "tests.fixtures.caches",
+    "tests.fixtures.certificates",
+    "tests.fixtures.vault",
     "tests.api.document",
     "tests.api.process",
 ]

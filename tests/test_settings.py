@@ -86,3 +86,60 @@ def test_no_secret_is_in_the_settings_repr(environment: pytest.MonkeyPatch) -> N
 
 def test_every_setting_is_described() -> None:
     assert all(field.description for field in Settings.model_fields.values())
+
+
+VAULT = {"VAULT_ADDR": "https://vault.example:8200", "VAULT_TOKEN": "canary-token"}
+
+
+def test_a_vault_is_named_with_one_way_to_log_in(environment: pytest.MonkeyPatch) -> None:
+    for name, value in VAULT.items():
+        environment.setenv(name, value)
+    environment.setenv("VAULT_PREFIX", "/apps/pms/")
+    settings = Settings()
+    assert (settings.vault_mount, settings.vault_prefix) == ("secret", "apps/pms")
+    assert "canary" not in repr(settings)
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"VAULT_TOKEN": ""}, "VAULT_ADDR needs one of VAULT_TOKEN, VAULT_TOKEN_FILE, VAULT_KUBERNETES_ROLE"),
+        ({"VAULT_KUBERNETES_ROLE": "gateway"}, "there is VAULT_TOKEN and VAULT_KUBERNETES_ROLE"),
+        ({"VAULT_ADDR": ""}, "VAULT_TOKEN without VAULT_ADDR"),
+        ({"VAULT_ADDR": "http://vault.example"}, "must be an https URL"),
+        ({"VAULT_ADDR": "http://127.0.0.1:8200"}, "must be an https URL"),
+        ({"VAULT_ADDR": "https://user:canary@vault.example"}, "must be an https URL"),
+        ({"VAULT_ADDR": "https://vault.example/?canary"}, "must be an https URL"),
+        ({"VAULT_ADDR": "https://"}, "must be an https URL"),
+        ({"VAULT_PREFIX": "apps/../canary"}, "must be a path"),
+        ({"VAULT_PREFIX": "/"}, "must be a path"),
+        ({"VAULT_MOUNT": "a//canary"}, "must be a path"),
+        ({"VAULT_CA_FILE": "canary.pem"}, "certificates in PEM form"),
+        ({"PMS_CA_FILE": "canary.pem"}, "certificates in PEM form"),
+        ({"CREDENTIAL_MAX_AGE_DAYS": "-1"}, "greater than or equal to 0"),
+    ],
+)
+def test_a_vault_that_cannot_be_used_is_told_with_what_to_set(
+    environment: pytest.MonkeyPatch, changes: dict[str, str], says: str
+) -> None:
+    for name, value in {**VAULT, **changes}.items():
+        environment.setenv(name, value)
+    with pytest.raises(ValidationError) as caught:
+        Settings()
+    assert says in str(caught.value)
+    assert "canary" not in str(caught.value)
+
+
+def test_a_vault_on_this_machine_may_be_http_where_a_pms_may(environment: pytest.MonkeyPatch) -> None:
+    for name, value in {**VAULT, "VAULT_ADDR": "http://127.0.0.1:8200", "ALLOW_LOOPBACK_PMS": "true"}.items():
+        environment.setenv(name, value)
+    assert Settings().vault_addr == "http://127.0.0.1:8200"
+
+
+def test_a_file_of_certificates_that_holds_none_is_refused_at_start(
+    environment: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "empty.pem").write_text("nothing")
+    environment.setenv("PMS_CA_FILE", str(tmp_path / "empty.pem"))
+    with pytest.raises(ValidationError, match="certificates in PEM form"):
+        Settings()

@@ -25,6 +25,7 @@ from app.domain.ids import HOTEL_ID_PATTERN
 from app.gateway.audits import Audits
 from app.gateway.bookings import Bookings
 from app.gateway.callers import Caller, Callers, Scope
+from app.gateway.credential_ages import CredentialAges
 from app.gateway.dead_letters import DeadLetterDesk
 from app.gateway.doctor import Doctor
 from app.gateway.erased import Erased
@@ -72,6 +73,7 @@ class Gateway:
     folios: Folios
     rooms: Rooms
     doctor: Doctor
+    credential_ages: CredentialAges
     audits: Audits
     dead_letters: DeadLetterDesk
     erased: Erased

@@ -110,6 +110,7 @@ async def _opened(settings: Settings, *, check_keys: bool) -> AsyncIterator[Gate
     except GatewayError as error:
         raise CommandError(_told(error)) from error
     finally:
+        await parts.ground.connectors.aclose()
         await parts.ground.services.pools.aclose()
         await parts.ground.stores.redis.aclose()
         await parts.gateway.database.close()

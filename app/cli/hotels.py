@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from app.api.deps import Gateway
     from app.domain.hotel import Hotel
     from app.gateway.callers import Caller
+    from app.gateway.credential_ages import Standing
     from app.gateway.hotels import HotelDraft
 
 hotels = typer.Typer(help="The registered hotels.", no_args_is_help=True)
@@ -24,15 +25,16 @@ HotelArgument = Annotated[str, typer.Argument(metavar="ID", help="The hotel's id
 
 @hotels.command("list")
 def list_hotels(embedded: Embedded = False, folder: EmbeddedFolder = None) -> None:
-    """Show all hotels, never their credentials."""
+    """Show all hotels, never their credentials, but the age of the oldest one."""
     settings = operator_settings(embedded=embedded, folder=folder)
     from app.cli.database import at_gateway
 
-    async def find(gateway: "Gateway") -> "list[Hotel]":
-        return await gateway.hotels.visible(_operator())
+    async def find(gateway: "Gateway") -> "list[tuple[Hotel, Standing]]":
+        standings = await gateway.credential_ages.standings()
+        return [(hotel, standings[hotel.id]) for hotel in await gateway.hotels.visible(_operator())]
 
-    headings = ("id", "name", "vendor", "property", "timezone", "currency", "base_url")
-    print_table(headings, (_row(hotel) for hotel in at_gateway(settings, find)))
+    headings = ("id", "name", "vendor", "property", "timezone", "currency", "credentials", "base_url")
+    print_table(headings, (_row(hotel, standing) for hotel, standing in at_gateway(settings, find)))
 
 
 @hotels.command("put")
@@ -115,6 +117,7 @@ def _draft(body: bytes) -> "HotelDraft":
         raise CommandError("\n".join(["the hotel cannot be registered with this body:", *lines])) from None
 
 
-def _row(hotel: "Hotel") -> tuple[str, ...]:
+def _row(hotel: "Hotel", standing: "Standing") -> tuple[str, ...]:
     place = hotel.property_id or ""
-    return hotel.id, hotel.name, hotel.vendor, place, hotel.timezone, hotel.currency, hotel.base_url
+    age = f"{standing.oldest_days} d{' ROTATE' if standing.notices else ''}"
+    return hotel.id, hotel.name, hotel.vendor, place, hotel.timezone, hotel.currency, age, hotel.base_url

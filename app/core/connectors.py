@@ -4,7 +4,8 @@ import hashlib
 from collections import Counter, OrderedDict
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 from urllib.parse import urlsplit
 
 from pydantic import SecretStr
@@ -13,21 +14,27 @@ from app.core.adapter import PMSAdapter
 from app.core.discovery import adapter_class, parse_credentials
 from app.core.http import VendorClient
 from app.core.profile import Credentials, RateLimit, VendorProfile
+from app.core.references import References
 from app.core.secrets import SecretResolver
 from app.core.services import VendorServices
 from app.core.throttle import QuotaLeft
 from app.domain.causes import Cause
-from app.domain.errors import InvalidRequest, VendorAuthFailed
+from app.domain.errors import CredentialsUnreadable, InvalidRequest, VendorAuthFailed
 from app.domain.hotel import Hotel
+from app.telemetry import context, metrics
 
 
 @dataclass(frozen=True, slots=True)
 class Registration:
-    """A hotel with what is needed to speak for it; `revision` grows with every change."""
+    """A hotel with what is needed to speak for it; `revision` grows with every change.
+
+    `since` says of each credential, as stored, when it was put.
+    """
 
     hotel: Hotel
     credentials: Mapping[str, SecretStr]
     revision: int
+    since: Mapping[str, datetime] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -38,16 +45,33 @@ class ConnectorFactory:
     secrets: SecretResolver
 
     def open(self, registration: Registration) -> PMSAdapter:
-        """Make a connector; nothing is sent.
+        """Make a connector, its references looked up here and now, which blocks; nothing is sent.
 
         Raises:
             InvalidRequest: the credentials are incomplete or a reference leads nowhere.
         """
-        hotel = registration.hotel
-        adapter = adapter_class(hotel.vendor)
         resolved = {name: self.secrets.resolve(name, value) for name, value in registration.credentials.items()}
+        return self.make(registration.hotel, resolved)
+
+    async def prepare(self, hotel: Hotel, resolved: Mapping[str, SecretStr]) -> None:
+        """Do beside the event loop what takes its time before a connector of these credentials is made.
+
+        Raises:
+            InvalidRequest: the credentials are incomplete, or one cannot be used.
+        """
+        certificate = parse_credentials(hotel.vendor, resolved).client_certificate
+        if certificate is not None:
+            await self.services.pools.prepare(certificate)
+
+    def make(self, hotel: Hotel, resolved: Mapping[str, SecretStr]) -> PMSAdapter:
+        """Make a connector of credentials without references; nothing is sent.
+
+        Raises:
+            InvalidRequest: the credentials are incomplete, or one cannot be used.
+        """
+        adapter = adapter_class(hotel.vendor)
         credentials = parse_credentials(hotel.vendor, resolved)
-        profile = _with_own_limit(adapter.profile_at(hotel), hotel)
+        profile = profile_of(hotel)
         base_url = hotel.base_url.rstrip("/")
         client = VendorClient(
             profile,
@@ -55,18 +79,18 @@ class ConnectorFactory:
             profile.authenticate(credentials),
             _account(hotel, credentials),
             self.services,
-            self.services.pools.of(profile, base_url),
+            self.services.pools.of(profile, base_url, credentials.client_certificate),
         )
         return adapter(hotel, client, self.services.clock)
 
 
-def _with_own_limit(profile: VendorProfile, hotel: Hotel) -> VendorProfile:
-    """Add the hotel's own limit to the vendor's.
+def profile_of(hotel: Hotel) -> VendorProfile:
+    """Give the vendor's facts at one hotel, the hotel's own limit added to the vendor's.
 
     All requests under the same credentials are counted together, whichever hotel they are for. Each hotel keeps to its
     own limit in view of that count, so that hotels which share credentials should be given the same one.
     """
-    own = hotel.options.rate_limit
+    profile, own = adapter_class(hotel.vendor).profile_at(hotel), hotel.options.rate_limit
     if own is None:
         return profile
     return replace(profile, rate_limits=(*profile.rate_limits, RateLimit(own.requests, own.window_seconds)))
@@ -74,7 +98,7 @@ def _with_own_limit(profile: VendorProfile, hotel: Hotel) -> VendorProfile:
 
 def _account(hotel: Hotel, credentials: Credentials) -> str:
     """Tell sets of credentials apart: hotels that share one share its quota."""
-    values = sorted((name, value.get_secret_value()) for name, value in credentials if isinstance(value, SecretStr))
+    values = sorted(credentials.sent().items())
     return hashlib.sha256(repr((_place(hotel.base_url), values)).encode()).hexdigest()[:16]
 
 
@@ -86,8 +110,17 @@ def _place(base_url: str) -> str:
     return f"{scheme}://{host}{'' if is_default else f':{port}'}{parts.path.rstrip('/')}"
 
 
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """A connector, and what it was made of."""
+
+    revision: int
+    credentials: Mapping[str, SecretStr]
+    connector: PMSAdapter
+
+
 class ConnectorCache:
-    """Keeps one connector per hotel: at most `capacity`, replaced when the registration changed.
+    """Keeps one connector per hotel: at most `capacity`, replaced when registration or credentials changed.
 
     A connector that is pushed out is closed as soon as nobody uses it any more.
     """
@@ -95,7 +128,8 @@ class ConnectorCache:
     def __init__(self, factory: ConnectorFactory, *, capacity: int = 1_000) -> None:
         self._factory = factory
         self._capacity = capacity
-        self._kept: OrderedDict[str, tuple[int, PMSAdapter]] = OrderedDict()
+        self.references = References(factory.secrets, factory.services.clock)
+        self._kept: OrderedDict[str, _Kept] = OrderedDict()
         self._used: Counter[int] = Counter()
         self._leaving: dict[int, PMSAdapter] = {}
 
@@ -105,8 +139,12 @@ class ConnectorCache:
 
         Raises:
             VendorAuthFailed: the registered credentials are incomplete by now, or a reference leads nowhere any more.
+            CredentialsUnreadable: where a reference leads to cannot be asked now.
         """
-        connector = self._find(registration)
+        credentials = await self._credentials(registration)
+        if not self._is_kept(registration, credentials):
+            await self._prepare(registration, credentials)
+        connector = self._find(registration, credentials)  # nobody waits between finding and using it
         self._used[id(connector)] += 1
         try:
             await self._close_left()
@@ -114,6 +152,18 @@ class ConnectorCache:
         finally:
             self._used[id(connector)] -= 1
             await self._close_left()
+
+    async def open_apart(self, hotel: Hotel, credentials: Mapping[str, SecretStr]) -> PMSAdapter:
+        """Make a connector of a hotel that may not be registered, to be closed by the caller; nothing is sent.
+
+        Raises:
+            InvalidRequest: the credentials are incomplete, or a reference leads nowhere.
+            CredentialsUnreadable: where a reference leads to cannot be asked now.
+        """
+        found = await self.references.look_up(credentials)
+        resolved = {name: secret.value for name, secret in found.items()}
+        await self._factory.prepare(hotel, resolved)
+        return self._factory.make(hotel, resolved)
 
     async def quota(self, registration: Registration) -> QuotaLeft | None:
         """Give what is left of the vendor's tightest limit for this hotel's credentials; None without a limit."""
@@ -126,38 +176,64 @@ class ConnectorCache:
     async def forget(self, hotel_id: str) -> None:
         """Drop the connector of a hotel that is gone."""
         if hotel_id in self._kept:
-            self._leave(self._kept.pop(hotel_id)[1])
+            self._leave(self._kept.pop(hotel_id).connector)
             await self._close_left()
 
     async def aclose(self) -> None:
         """Close all connectors."""
-        for _, connector in self._kept.values():
-            self._leave(connector)
+        await self.references.aclose()
+        for kept in self._kept.values():
+            self._leave(kept.connector)
         self._kept.clear()
         self._used.clear()
         await self._close_left()
 
-    def _find(self, registration: Registration) -> PMSAdapter:
+    async def _credentials(self, registration: Registration) -> Mapping[str, SecretStr]:
+        """Give the credentials as they are now; what is wrong with them is no fault of today's request."""
+        try:
+            found = await self.references.look_up(registration.credentials)
+        except InvalidRequest as error:
+            raise _unusable(registration, error) from None
+        except CredentialsUnreadable as error:
+            raise self._counted(registration, error) from None
+        return {name: secret.value for name, secret in found.items()}
+
+    @staticmethod
+    def _counted(registration: Registration, error: CredentialsUnreadable) -> CredentialsUnreadable:
+        error.vendor = registration.hotel.vendor
+        metrics.ERRORS.labels(error.vendor, context.current("operation") or "none", type(error).__name__).inc()
+        return error
+
+    def _find(self, registration: Registration, credentials: Mapping[str, SecretStr]) -> PMSAdapter:
         hotel_id = registration.hotel.id
-        revision, connector = self._kept.get(hotel_id, (None, None))
-        if connector is None or revision != registration.revision:
-            if connector is not None:
-                self._leave(connector)
-            connector = self._open(registration)
-            self._kept[hotel_id] = (registration.revision, connector)
+        if not self._is_kept(registration, credentials):
+            made = self._make(registration, credentials)
+            if hotel_id in self._kept:
+                self._leave(self._kept[hotel_id].connector)
+            self._kept[hotel_id] = _Kept(registration.revision, credentials, made)
+        kept = self._kept[hotel_id]
         self._kept.move_to_end(hotel_id)
         if len(self._kept) > self._capacity:
-            self._leave(self._kept.popitem(last=False)[1][1])
-        return connector
+            self._leave(self._kept.popitem(last=False)[1].connector)
+        return kept.connector
 
-    def _open(self, registration: Registration) -> PMSAdapter:
-        """Make a connector; what was wrong with the registration is no fault of today's request."""
+    def _is_kept(self, registration: Registration, credentials: Mapping[str, SecretStr]) -> bool:
+        kept = self._kept.get(registration.hotel.id)
+        return kept is not None and (kept.revision, kept.credentials) == (registration.revision, credentials)
+
+    async def _prepare(self, registration: Registration, credentials: Mapping[str, SecretStr]) -> None:
         try:
-            return self._factory.open(registration)
+            await self._factory.prepare(registration.hotel, credentials)
         except InvalidRequest as error:
-            detail = f"the credentials that this hotel is registered with cannot be used: {error.detail}"
-            vendor = registration.hotel.vendor
-            raise VendorAuthFailed(detail, vendor=vendor, cause=Cause.CREDENTIALS_UNUSABLE) from None
+            raise _unusable(registration, error) from None
+        except CredentialsUnreadable as error:
+            raise self._counted(registration, error) from None
+
+    def _make(self, registration: Registration, credentials: Mapping[str, SecretStr]) -> PMSAdapter:
+        try:
+            return self._factory.make(registration.hotel, credentials)
+        except InvalidRequest as error:
+            raise _unusable(registration, error) from None
 
     def _leave(self, connector: PMSAdapter) -> None:
         self._leaving[id(connector)] = connector
@@ -167,3 +243,8 @@ class ConnectorCache:
         for connector in [self._leaving.pop(key) for key in idle]:
             del self._used[id(connector)]
             await connector.aclose()
+
+
+def _unusable(registration: Registration, error: InvalidRequest) -> VendorAuthFailed:
+    detail = f"the credentials that this hotel is registered with cannot be used: {error.detail}"
+    return VendorAuthFailed(detail, vendor=registration.hotel.vendor, cause=Cause.CREDENTIALS_UNUSABLE)

@@ -11,6 +11,7 @@ from pydantic import SecretStr, ValidationError
 
 from app.core.adapter import PMSAdapter
 from app.core.profile import Credentials
+from app.core.tls import CERT, KEY
 from app.domain.errors import FieldFault, InvalidRequest, UnknownResource
 from app.domain.hotel import HotelOptions
 
@@ -48,9 +49,13 @@ def parse_credentials(vendor: str, values: Mapping[str, SecretStr]) -> Credentia
         InvalidRequest: one is missing, empty or unknown to the vendor.
     """
     try:
-        return adapter_class(vendor).profile.credentials.model_validate(dict(values))
+        credentials = adapter_class(vendor).profile.credentials.model_validate(dict(values))
     except ValidationError as error:
         raise _faults(error, "credentials") from None
+    for given, missing in ((CERT, KEY), (KEY, CERT)):
+        if getattr(credentials, given) and not getattr(credentials, missing):
+            raise InvalidRequest.of(("credentials", missing), f"is required beside {given}")
+    return credentials
 
 
 def parse_options(vendor: str, values: Mapping[str, Any]) -> HotelOptions:

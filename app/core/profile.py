@@ -5,9 +5,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
-from pydantic import BaseModel, ConfigDict, SecretStr, field_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationInfo, field_validator
 
 from app.core.auth import Auth
+from app.core.tls import CERT, KEY, ClientCertificate
 from app.domain.capability import Capability
 from app.domain.causes import Cause
 from app.domain.errors import VendorError
@@ -19,13 +20,34 @@ class Credentials(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    client_cert: SecretStr | None = Field(
+        None, min_length=1, description="Certificate (PEM) that the PMS asks for, where it does; with `client_key`."
+    )
+    client_key: SecretStr | None = Field(
+        None, min_length=1, description="Private key (PEM, no passphrase) of `client_cert`."
+    )
+
     @field_validator("*")
     @classmethod
-    def _fits_a_header(cls, value: object) -> object:
+    def _fits_a_header(cls, value: object, info: ValidationInfo) -> object:
         # A request that cannot be written would count against the vendor, and at a shared host against every hotel.
-        if isinstance(value, SecretStr) and not value.get_secret_value().isprintable():
+        if info.field_name in {CERT, KEY} or not isinstance(value, SecretStr):
+            return value
+        if not value.get_secret_value().isprintable():
             raise ValueError("must not contain line breaks or control characters")
         return value
+
+    @property
+    def client_certificate(self) -> ClientCertificate | None:
+        """Give what is shown in the TLS handshake, where the hotel's PMS wants to see a certificate."""
+        if self.client_cert is None or self.client_key is None:
+            return None
+        return ClientCertificate(self.client_cert, self.client_key)
+
+    def sent(self) -> dict[str, str]:
+        """Give what goes along with requests, by its names: what the PMS tells its callers apart by."""
+        values = ((name, value) for name, value in self if name not in {CERT, KEY})
+        return {name: value.get_secret_value() for name, value in values if isinstance(value, SecretStr)}
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import pybreaker
 
@@ -65,8 +66,14 @@ class VendorServices:
 
     @classmethod
     def of(
-        cls, policy: EgressPolicy, *, clock: Clock | None = None, timeout: float = 10.0, quota: Quota | None = None
+        cls,
+        policy: EgressPolicy,
+        *,
+        clock: Clock | None = None,
+        timeout: float = 10.0,
+        quota: Quota | None = None,
+        ca_file: Path | None = None,
     ) -> "VendorServices":
         """Make the services of one process; without `quota` it keeps one that no other process knows of."""
         clock = clock or SystemClock()
-        return cls(HttpPools(policy), Breakers(clock), quota or LocalQuota(clock), clock, timeout)
+        return cls(HttpPools(policy, ca_file=ca_file), Breakers(clock), quota or LocalQuota(clock), clock, timeout)

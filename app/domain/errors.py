@@ -312,6 +312,10 @@ class VendorUnavailable(VendorError):
     retryable = True
 
 
+class CredentialsUnreadable(VendorUnavailable):
+    """The place that this hotel's credentials are kept in cannot be asked now; nothing was sent."""
+
+
 class OutcomeUnknown(VendorError):
     """The request was sent and no usable answer came back: a timeout, a reset, a 5xx."""
 

@@ -15,7 +15,7 @@ from typing import Any, Generic, TypeVar
 from app.core import setback
 from app.core.breaker import CircuitOpen, DeadlineCut, NoFreeConnection
 from app.core.priority import Audience
-from app.domain.errors import DeadlineExceeded, GatewayError, VendorError
+from app.domain.errors import CredentialsUnreadable, DeadlineExceeded, GatewayError, VendorError
 from app.domain.model import type_adapter
 from app.store.cache import Cache, CachedCopy, CacheKey, Lookup
 from app.store.leases import Lease, Leases, Question
@@ -29,7 +29,7 @@ PART_SECONDS = 5.0
 WAIT_SECONDS = 30.0
 """How long a process waits for others before it gives up."""
 
-_OUR_OWN = (CircuitOpen, DeadlineCut, NoFreeConnection)
+_OUR_OWN = (CircuitOpen, CredentialsUnreadable, DeadlineCut, NoFreeConnection)
 """Failures that speak of this process, and are not told to others."""
 
 

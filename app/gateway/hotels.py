@@ -1,7 +1,9 @@
 """The registered hotels: who may see them, and how they are put, changed and erased."""
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -9,10 +11,18 @@ import structlog
 from pydantic import ConfigDict, Field, SecretStr, ValidationError
 
 from app.core.adapter import PMSAdapter
-from app.core.connectors import ConnectorFactory, Registration
+from app.core.clock import Clock
+from app.core.connectors import ConnectorCache, Registration
 from app.core.discovery import adapter_class, parse_credentials, parse_options
 from app.core.egress import EgressPolicy
-from app.domain.errors import GatewayError, InvalidRequest, StorageUnavailable, UnknownResource
+from app.core.references import Secret
+from app.domain.errors import (
+    CredentialsUnreadable,
+    GatewayError,
+    InvalidRequest,
+    StorageUnavailable,
+    UnknownResource,
+)
 from app.domain.hotel import CachePolicy, Hotel, HotelOptions, SyncResource, SyncSchedule, TimeZoneName, default_sync
 from app.domain.model import Request
 from app.domain.money import Currency
@@ -47,7 +57,7 @@ class HotelDraft(Request):
     currency: Currency
     country: CountryCode | None = None
     credentials: dict[str, SecretStr] | None = Field(
-        None, description="Literals, or references `env:`, `file:`. Absent keeps what is stored."
+        None, description="Literals, or references `env:`, `file:`, `vault:`. Absent keeps what is stored."
     )
     options: OptionsDraft = Field(default_factory=OptionsDraft)
     sync: dict[SyncResource, SyncSchedule] = Field(default_factory=default_sync)
@@ -65,14 +75,17 @@ class Unusable:
 class HotelDirectory:
     """All hotels, from a per-process copy; written through to Postgres."""
 
-    def __init__(self, database: Database, copies: Copies, policy: EgressPolicy, factory: ConnectorFactory) -> None:
+    def __init__(
+        self, database: Database, copies: Copies, policy: EgressPolicy, connectors: ConnectorCache, *, clock: Clock
+    ) -> None:
         self._database = database
         self._copies = copies
         self._policy = policy
-        self._factory = factory
-        self._reported: set[tuple[str, int]] = set()
+        self._connectors = connectors
+        self._clock = clock
         self._known: dict[str, Registration | Unusable] = {}
         """What was loaded last."""
+        self._reported: set[tuple[str, int]] = set()
         """The unusable hotels, by id and revision, that the log knows of."""
 
     async def get(self, hotel_id: str, caller: Caller, *, until: float = float("inf")) -> Registration:
@@ -115,20 +128,26 @@ class HotelDirectory:
         hotels = [one.hotel for one in found if isinstance(one, Registration) and caller.may_see(one.hotel.id)]
         return sorted(hotels, key=lambda hotel: hotel.id)
 
+    async def registrations(self) -> list[Registration]:
+        """Give all hotels that can be used with what is needed to speak for them, by id."""
+        return [one for one in (await self._all(float("inf"))).values() if isinstance(one, Registration)]
+
     async def put(self, hotel_id: str, draft: HotelDraft, caller: Caller) -> tuple[Hotel, bool]:
         """Register or change a hotel; the PMS is not asked. Gives the hotel and whether it is new.
 
         Raises:
-            InvalidRequest: a field is wrong, or the host changes without credentials in the same body.
+            InvalidRequest: a field is wrong, a reference leads nowhere, or the host changes without credentials in the
+                same body.
+            StorageUnavailable: Postgres is away, or where a reference leads to cannot be asked; nothing is stored.
         """
         hotel = self._checked(hotel_id, draft)
+        found = {} if draft.credentials is None else await self._found(draft.vendor, draft.credentials)
         try:
             async with self._database.unit_of_work() as work:
                 before = await work.hotels.find(hotel_id, lock=True)
                 _require_credentials_for_new_host(before, hotel, draft)
-                if draft.credentials is not None:
-                    self._require_credentials_found(draft.vendor, draft.credentials)
-                put: HotelPut = await work.hotels.put(hotel, credentials=draft.credentials)
+                since = _since(before, draft.credentials or {}, found, self._clock.now())
+                put: HotelPut = await work.hotels.put(hotel, credentials=draft.credentials, since=since)
                 await work.audit.append(
                     AuditEntry(
                         actor=caller.client,
@@ -153,6 +172,7 @@ class HotelDirectory:
 
         Raises:
             InvalidRequest: a field is wrong, or there are no credentials.
+            CredentialsUnreadable: where a reference leads to cannot be asked now.
         """
         hotel = self._checked(hotel_id, draft, place_known=place_known)
         credentials = draft.credentials
@@ -162,8 +182,8 @@ class HotelDirectory:
             _require_credentials_for_new_host(before, hotel, draft)
             if before is None or before.credentials is None:
                 raise InvalidRequest.of("credentials", "are required when the hotel is new")
-            return self._factory.open(Registration(hotel, before.credentials, revision=0))
-        return self._factory.open(Registration(hotel, credentials, revision=0))
+            return await self._connectors.open_apart(hotel, before.credentials)
+        return await self._connectors.open_apart(hotel, credentials)
 
     async def delete(self, hotel_id: str, caller: Caller, *, until: float = float("inf")) -> None:
         """Erase a hotel with all data under its id, by `until` (monotonic seconds); the PMS is untouched.
@@ -196,10 +216,20 @@ class HotelDirectory:
         values = draft.model_dump(exclude={"credentials", "options", "sync", "cache"})
         return Hotel(id=hotel_id, options=options, sync=draft.sync, cache=draft.cache, **values)
 
-    def _require_credentials_found(self, vendor: str, credentials: Mapping[str, SecretStr]) -> None:
-        """Look references up, so that one that leads nowhere is told now and not at the first call."""
-        resolved = {name: self._factory.secrets.resolve(name, value) for name, value in credentials.items()}
-        parse_credentials(vendor, resolved)
+    async def _found(self, vendor: str, credentials: Mapping[str, SecretStr]) -> dict[str, Secret]:
+        """Look references up, so that one that leads nowhere is told now and not at the first call.
+
+        Who cannot be asked is no fault of the request: 503, so that whoever registers hotels by machine tries again.
+        """
+        try:
+            found = await self._connectors.references.look_up(credentials, newest=True)
+            parsed = parse_credentials(vendor, {name: secret.value for name, secret in found.items()})
+            if (certificate := parsed.client_certificate) is not None:
+                await asyncio.to_thread(certificate.require_usable)
+        except CredentialsUnreadable as error:
+            why = "the credentials cannot be checked now, so that nothing was stored"
+            raise StorageUnavailable(f"{why}: {error.detail}", retry_after=error.retry_after) from None
+        return found
 
     async def _find(self, hotel_id: str, caller: Caller, until: float) -> Registration | Unusable:
         found = None
@@ -243,7 +273,19 @@ def _registration(record: HotelRecord) -> Registration | Unusable:
     except ValidationError as error:
         fault = error.errors(include_input=False, include_url=False)[0]
         return Unusable(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}", record.revision)
-    return Registration(hotel, record.credentials, record.revision)
+    return Registration(hotel, record.credentials, record.revision, record.credentials_since)
+
+
+def _since(
+    before: HotelRecord | None, credentials: Mapping[str, SecretStr], found: Mapping[str, Secret], now: datetime
+) -> dict[str, datetime]:
+    """Tell of each credential since when it is what it is: as its place says, else since it was put as it is.
+
+    The old value is compared itself, decrypted for this moment: no hash of a secret is stored that could be guessed at.
+    """
+    old, known = (before.credentials or {}, before.credentials_since) if before else ({}, {})
+    put = {name: known[name] if old.get(name) == value else now for name, value in credentials.items()}
+    return {name: found[name].since or at for name, at in put.items()}
 
 
 def _recorded(record: HotelRecord | None) -> Any:

@@ -8,9 +8,9 @@ from datetime import timedelta
 import structlog
 
 from app.core import deadline
-from app.core.adapter import PMSAdapter
 from app.core.clock import Clock
-from app.core.connectors import ConnectorCache, Registration
+from app.core.connectors import ConnectorCache, Registration, profile_of
+from app.core.profile import VendorProfile
 from app.domain.capability import Capability
 from app.domain.errors import GatewayError, StorageUnavailable
 from app.domain.ids import OperationId
@@ -74,22 +74,21 @@ class Settling:
         if found is None or not found.is_live:
             return
         registration = await self._hotels.of_operation(found.hotel_id)
-        async with self._connectors.lease(registration) as connector:
-            budget = self._operations.budget(connector.profile)
-            not_after = self._clock.monotonic() + budget.total_seconds()
-            async with self._database.unit_of_work() as work:
-                taken = await work.operations.take_over(
-                    operation_id,
-                    owner=self._operations.new_owner(),
-                    budget=budget,
-                    takeover_after=timedelta(seconds=self._waits.takeover_after),
-                )
-            if taken is None:
-                await self._come_back(found)
-                return
-            operation = self._operations.make(taken.operation, not_after=not_after, now=taken.now)
-            with context.about(operation=found.kind, hotel_id=found.hotel_id, operation_id=found.id):
-                await self._go_on(registration, connector, taken, operation)
+        budget = self._operations.budget(profile_of(registration.hotel))
+        not_after = self._clock.monotonic() + budget.total_seconds()
+        async with self._database.unit_of_work() as work:
+            taken = await work.operations.take_over(
+                operation_id,
+                owner=self._operations.new_owner(),
+                budget=budget,
+                takeover_after=timedelta(seconds=self._waits.takeover_after),
+            )
+        if taken is None:
+            await self._come_back(found)
+            return
+        operation = self._operations.make(taken.operation, not_after=not_after, now=taken.now)
+        with context.about(operation=found.kind, hotel_id=found.hotel_id, operation_id=found.id):
+            await self._go_on(registration, taken, operation)
 
     async def _come_back(self, found: OperationRecord) -> None:
         """Put a job for the moment at which an operation may be taken over, if its owner is silent until then."""
@@ -100,14 +99,12 @@ class Settling:
             pause = max(timedelta(), fence - await work.now())
             await work.enqueue(JOB, about=found.id, delay=pause, dedupe_key=f"fence {found.id} {fence.timestamp()}")
 
-    async def _go_on(
-        self, registration: Registration, connector: PMSAdapter, taken: TakenOver, operation: DurableOperation
-    ) -> None:
+    async def _go_on(self, registration: Registration, taken: TakenOver, operation: DurableOperation) -> None:
         await operation.load()
         operation.was_queued = taken.was_queued
         if operation.is_resumed:
-            operation.may_repeat = _keys_are_known(connector, taken, operation)
-            operation.absence_counts = await self._absence_counts(connector, taken, operation)
+            operation.may_repeat = _keys_are_known(profile_of(registration.hotel), taken, operation)
+            operation.absence_counts = await self._absence_counts(registration, taken, operation)
         elif await self._ended(registration, taken, operation):
             return
         try:
@@ -144,19 +141,20 @@ class Settling:
             by_a_person = letter is not None and letter.status is LetterStatus.RETRYING
             return not by_a_person and await work.operations.is_overtaken(record)
 
-    async def _absence_counts(self, connector: PMSAdapter, taken: TakenOver, operation: DurableOperation) -> bool:
+    async def _absence_counts(self, registration: Registration, taken: TakenOver, operation: DurableOperation) -> bool:
         """Tell whether not seeing a send would mean anything: late enough, and in lists that show something newer.
 
         The newest record is asked for before the send is looked for: what is newer was there when it was not.
         """
-        sent, profile = taken.operation.last_sent_at, connector.profile
+        sent, profile = taken.operation.last_sent_at, profile_of(registration.hotel)
         if not operation.doubtful or operation.may_repeat or sent is None:
             return False
         if taken.now - sent < self._waits.of_vendor(profile.settle_after):
             return False
         try:
-            with deadline.until(operation.not_after):
-                newest = await connector.find_newest_record()
+            async with self._connectors.lease(registration) as connector:
+                with deadline.until(operation.not_after):
+                    newest = await connector.find_newest_record()
         except GatewayError:
             return False
         return newest is not None and newest > sent + timedelta(seconds=self._waits.clock_skew)
@@ -177,9 +175,9 @@ class Settling:
         )
 
 
-def _keys_are_known(connector: PMSAdapter, taken: TakenOver, operation: DurableOperation) -> bool:
+def _keys_are_known(profile: VendorProfile, taken: TakenOver, operation: DurableOperation) -> bool:
     """Tell whether the vendor still honours the keys under which something may have landed."""
-    key = connector.profile.idempotency_key
+    key = profile.idempotency_key
     if key is None or not key.is_honoured or operation.doubt_since is None:
         return False
     return taken.now - operation.doubt_since < timedelta(seconds=key.lifetime_seconds)

@@ -12,7 +12,7 @@ from typing import TypeVar
 from uuid import uuid4
 
 from app.core.clock import Clock
-from app.core.connectors import ConnectorCache, Registration
+from app.core.connectors import Registration, profile_of
 from app.domain.errors import (
     DeadlineExceeded,
     IdempotencyKeyReused,
@@ -50,7 +50,6 @@ class Writes:
         attempts: Attempts,
         recorder: Recorder,
         operations: OperationFactory,
-        connectors: ConnectorCache,
         hasher: IdempotencyHasher,
         clock: Clock,
     ) -> None:
@@ -59,7 +58,6 @@ class Writes:
         self._attempts = attempts
         self._recorder = recorder
         self._operations = operations
-        self._connectors = connectors
         self._hasher = hasher
         self._clock = clock
         self._running: set[asyncio.Task[Settled | Accepted]] = set()
@@ -72,8 +70,7 @@ class Writes:
             GatewayError: it was not done; the error's outcome is never UNKNOWN.
         """
         self._reads.require(registration, write.capability)
-        async with self._connectors.lease(registration) as connector:
-            own = self._operations.budget(connector.profile).total_seconds()
+        own = self._operations.budget(profile_of(registration.hotel)).total_seconds()
         now = self._clock.monotonic()  # before the commit: no send is opened after the deadline that is stored
         budget = max(own, order.until - now)
         record, fresh = await self._begin(registration, write, order, budget)

@@ -40,6 +40,8 @@ class HotelRecord:
     cache: Mapping[str, Any]
     credentials: Mapping[str, SecretStr] | None
     """None where no key of this gateway opens them any more."""
+    credentials_since: Mapping[str, datetime]
+    """Of each credential since when it is what it is; from the hotel's registration on where nobody wrote it down."""
     revision: int
     created_at: datetime
     updated_at: datetime
@@ -81,8 +83,16 @@ class Hotels(Repository):
         """Give the revision of every hotel, which grows with each change of it."""
         return {row.id: row.revision for row in await self._session.execute(select(HotelRow.id, HotelRow.revision))}
 
-    async def put(self, hotel: Hotel, *, credentials: Mapping[str, SecretStr] | None) -> HotelPut:
+    async def put(
+        self,
+        hotel: Hotel,
+        *,
+        credentials: Mapping[str, SecretStr] | None,
+        since: Mapping[str, datetime] | None = None,
+    ) -> HotelPut:
         """Store a hotel; `credentials` of nothing keeps the ones it has.
+
+        `since` says of each credential, by its name, since when it is what it is.
 
         Raises:
             InvalidRequest: the hotel is new and has no credentials.
@@ -94,6 +104,7 @@ class Hotels(Repository):
             return await self._put_keeping_credentials(hotel.id, values)
         secrets = {name: secret.get_secret_value() for name, secret in credentials.items()}
         values["credentials"] = self._seal("credentials", secrets, hotel.id, hotel.id)
+        values["credentials_since"] = {name: at.isoformat() for name, at in (since or {}).items()}
         was_absent: ColumnElement[bool] = literal_column("(xmax = 0)")  # no older version of the row
         statement = (
             insert(HotelRow)
@@ -130,10 +141,13 @@ class Hotels(Repository):
         return HotelPut(created=False, revision=revision)
 
     def _record(self, row: HotelRow) -> HotelRecord:
+        credentials = self._credentials(row)
+        known = {name: datetime.fromisoformat(at) for name, at in row.credentials_since.items()}
         return HotelRecord(
             id=row.id,
             **{name: getattr(row, name) for name in (*_SETTINGS, *_BLOCKS)},
-            credentials=self._credentials(row),
+            credentials=credentials,
+            credentials_since={name: known.get(name, row.created_at) for name in credentials or ()},
             revision=row.revision,
             created_at=row.created_at,
             updated_at=row.updated_at,

@@ -110,6 +110,7 @@ class HotelRow(Base):
     sync: Mapped[dict[str, Any]]
     cache: Mapped[dict[str, Any]]
     credentials: Mapped[Sealed]
+    credentials_since: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'::jsonb"))
     revision: Mapped[int]
     created_at: Mapped[Now]
     updated_at: Mapped[Now]

@@ -72,6 +72,12 @@ AUDIT_PARTITIONS_MISSING = Gauge(
     "How many of this month (UTC) and the next three have no partition of their own in the audit",
     multiprocess_mode="mostrecent",
 )
+CREDENTIALS_OVERDUE = Gauge(
+    "pms_credentials_overdue",
+    "Hotels that have a credential which has been the same for longer than CREDENTIAL_MAX_AGE_DAYS, or a client "
+    "certificate that ends soon",
+    multiprocess_mode="mostrecent",
+)
 HTTP_DURATION = Histogram(
     "http_request_duration_seconds",
     "Duration of requests to the gateway, by route template",

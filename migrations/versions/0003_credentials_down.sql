@@ -1,2 +1,2 @@
 -- Takes 0003_credentials.sql back.
-SELECT 1;
+ALTER TABLE hotels DROP COLUMN credentials_since;

@@ -16,7 +16,7 @@ from tests.fixtures.simulators import FreshSite
 
 async def test_putting_a_hotel_holds_no_connections_to_its_pms(own_hotel: HotelUnderTest) -> None:
     gateway = own_hotel.gateway
-    pools = gateway.app.state.gateway.hotels._factory.services.pools
+    pools = gateway.app.state.gateway.connectors._factory.services.pools
     for _ in range(3):
         await gateway.register(own_hotel.site, own_hotel.id)
     assert pools._holders.total() == 0

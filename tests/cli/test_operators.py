@@ -1,6 +1,9 @@
 """Operators' commands, on a real database: keys, hotels, migrations."""
 
 import json
+import os
+import time
+from pathlib import Path
 
 import pytest
 
@@ -137,3 +140,21 @@ def test_secrets_are_fresh_and_complete_settings(operator: CommandLine) -> None:
     (operator.folder / ".env").write_text(first)
     without = {"ENCRYPTION_KEYS": "", "INDEX_KEYS": "", "IDEMPOTENCY_SECRET": ""}
     assert operator("keys", "list", **without).status == 0
+
+
+def test_the_list_of_hotels_marks_credentials_that_should_be_rotated(operator: CommandLine, tmp_path: Path) -> None:
+    folder = tmp_path / "credentials"
+    folder.mkdir()
+    key = folder / "key"
+    key.write_text("canary-key")
+    at = {"CREDENTIALS_DIR": str(folder)}
+    body = json.dumps({**HOTEL, "credentials": {"api_key": "file:key"}})
+    assert operator("hotels", "put", "prime", "--file", "-", given=body, **at).status == 0
+    assert " 0 d " in operator("hotels", "list", **at).out
+    long_ago = time.time() - 100.5 * 86_400
+    os.utime(key, (long_ago, long_ago))
+    listed = operator("hotels", "list", **at).out
+    assert "100 d ROTATE" in listed
+    assert "canary" not in listed
+    assert "100 d ROTATE" not in operator("hotels", "list", **at, CREDENTIAL_MAX_AGE_DAYS="0").out
+    assert " 0 d " in operator("hotels", "list").out, "as was known at the put"

@@ -18,8 +18,8 @@ from tests.core.vendor import Clients, TestCredentials
 class Recording(ConnectorFactory):
     """Opens connectors that tell when they were closed."""
 
-    def open(self, registration: Registration) -> PMSAdapter:
-        connector = super().open(registration)
+    def make(self, hotel: Hotel, resolved: Mapping[str, SecretStr]) -> PMSAdapter:
+        connector = super().make(hotel, resolved)
         opened.append(connector)
         inner = connector.aclose
 

@@ -123,5 +123,7 @@ def test_without_a_folder_no_file_is_read() -> None:
     assert "CREDENTIALS_DIR" in refusal("file:/etc/hostname")
 
 
-def test_a_vault_is_not_there_yet() -> None:
-    assert "canary" not in refusal("vault:kv/canary#key")
+def test_without_a_vault_none_is_asked() -> None:
+    told = refusal("vault:pms-gateway/canary#key")
+    assert "VAULT_ADDR" in told
+    assert "canary" not in told
