@@ -71,8 +71,8 @@ def link(document: dict[str, Any]) -> None:
 
 def _to_operations(by_id: Mapping[str, dict[str, Any]]) -> Iterable[Way]:
     for source, operation in by_id.items():
-        if "202" not in operation["responses"]:
-            continue
+        if "Location" not in operation["responses"].get("202", {}).get("headers", {}):
+            continue  # nothing was accepted that would have an operation
         for target in ("get_operation", "withdraw_operation"):
             yield Way(source, "202", target, _OPERATION)
         for status in operation["responses"].keys() & {"200", "201"}:
