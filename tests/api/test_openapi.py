@@ -146,7 +146,7 @@ def test_where_one_can_go_from_a_reservation_a_letter_and_an_operation(document:
     )
     assert {"retry_dead_letter", "abandon_dead_letter", "resolve_dead_letter"} <= ways("list_dead_letters", "200")
     for operation in document.operations:
-        if "202" in operation.spec["responses"]:
+        if "Location" in operation.spec["responses"].get("202", {}).get("headers", {}):  # else nothing was accepted
             assert ways(operation.id, "202") == {"get_operation", "withdraw_operation"}
 
 
