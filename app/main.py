@@ -188,13 +188,10 @@ def lay_ground(settings: Settings, *, clock: Clock | None = None, waits: Waits |
     )
     stores = _stores(settings, clock)
     quota = SharedQuota(stores.redis, processes=settings.expected_processes, clock=clock)
-    services = VendorServices.of(
-        policy, clock=clock, timeout=settings.pms_timeout, quota=quota, ca_file=settings.pms_ca_file
-    )
-    secrets = SecretResolver(settings.pms_credentials(), settings.credentials_dir, vault_of(settings, clock))
-    factory = ConnectorFactory(services, secrets)
-    database, copies, connectors, bookkeeper = stores.database, Copies(clock), ConnectorCache(factory), Bookkeeper()
+    services, connectors = _connections(settings, policy, quota, clock)
+    database, copies, bookkeeper = stores.database, Copies(clock), Bookkeeper()
     directory = HotelDirectory(database, copies, policy, connectors, clock=clock)
+    max_age = settings.credential_max_age_days
     repeats = InvalidationRepeats(database, stores.cache)
     recorder = Recorder(database, stores.cache, bookkeeper, repeats)
     return Ground(
@@ -207,9 +204,7 @@ def lay_ground(settings: Settings, *, clock: Clock | None = None, waits: Waits |
         stores=stores,
         copies=copies,
         directory=directory,
-        ages=CredentialAges(
-            directory.registrations, connectors.references, clock, max_days=settings.credential_max_age_days
-        ),
+        ages=CredentialAges(directory.registrations, connectors.references, clock, max_days=max_age),
         connectors=connectors,
         bookkeeper=bookkeeper,
         recorder=recorder,
@@ -220,6 +215,17 @@ def lay_ground(settings: Settings, *, clock: Clock | None = None, waits: Waits |
         erased=Erased(database, copies, clock),
         sweeps=CacheSweeps(database, Sweeper(stores.redis, stores.cache), clock),
     )
+
+
+def _connections(
+    settings: Settings, policy: EgressPolicy, quota: SharedQuota, clock: Clock
+) -> tuple[VendorServices, ConnectorCache]:
+    """Make what leads to the PMSs."""
+    services = VendorServices.of(
+        policy, clock=clock, timeout=settings.pms_timeout, quota=quota, ca_file=settings.pms_ca_file
+    )
+    secrets = SecretResolver(settings.pms_credentials(), settings.credentials_dir, vault_of(settings, clock))
+    return services, ConnectorCache(ConnectorFactory(services, secrets))
 
 
 def build(settings: Settings, *, clock: Clock | None = None, waits: Waits | None = None) -> Parts:

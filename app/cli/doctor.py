@@ -6,9 +6,9 @@ Or, with `--bridge`, does somebody's own bridge keep its contract.
 import json
 import time
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -35,6 +35,17 @@ if TYPE_CHECKING:
     from app.domain.hotel import Hotel
     from app.gateway.doctor import Diagnosis
     from app.gateway.examination import Finding
+    from app.settings import Settings
+
+HotelArgument = Annotated[str | None, typer.Argument(metavar="[HOTEL]", help="The hotel's id.")]
+ConnectionOnly = Annotated[
+    bool, typer.Option("--connection", help="Look after the connection only, not after each capability.")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")]
+Timeout = Annotated[
+    float | None,
+    typer.Option(min=1, max=600, help="Seconds for all of a hotel (120), or for each answer of a bridge (30)."),
+]
 
 UNHEALTHY = 1
 NOT_EXAMINED = 2
@@ -81,15 +92,10 @@ class Report:
 
 
 def doctor(
-    hotel_id: Annotated[str | None, typer.Argument(metavar="[HOTEL]", help="The hotel's id.")] = None,
-    connection: Annotated[
-        bool, typer.Option("--connection", help="Look after the connection only, not after each capability.")
-    ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
-    timeout: Annotated[
-        float | None,
-        typer.Option(min=1, max=600, help="Seconds for all of a hotel (120), or for each answer of a bridge (30)."),
-    ] = None,
+    hotel_id: HotelArgument = None,
+    connection: ConnectionOnly = False,
+    as_json: AsJson = False,
+    timeout: Timeout = None,
     embedded: Embedded = False,
     folder: EmbeddedFolder = None,
     bridge: Bridge = None,
@@ -105,38 +111,22 @@ def doctor(
     Or hold somebody's own bridge against its contract, rule by rule, in a sandbox hotel: `doctor --bridge URL`.
     Ends with 0 when all is well, 1 when something is wrong, 2 when there is nothing to examine.
     """
-    of_bridge = (property_id, key, read_only, only, tonight, yes)
-    if (hotel_id is None) == (bridge is None) or (bridge is None and any(of_bridge)):
-        raise CommandError("name a registered HOTEL, or --bridge URL with its options", status=NOT_EXAMINED)
-    if bridge is None:
-        assert hotel_id is not None, "one of the two was named"  # noqa: S101 - for the type checker
-        raise typer.Exit(
-            _examine_hotel(
-                hotel_id, connection=connection, as_json=as_json, timeout=timeout, embedded=embedded, folder=folder
-            )
-        )
-    if connection or embedded or folder:
-        raise CommandError("--connection, --embedded and --folder are for registered hotels", status=NOT_EXAMINED)
-    visit = BridgeVisit.of(
-        bridge,
-        property_id,
-        key,
-        only=only,
-        read_only=read_only,
-        tonight=tonight,
-        yes=yes,
-        as_json=as_json,
-        timeout=timeout or BRIDGE_SECONDS,
-    )
+    if hotel_id is not None and not any((bridge, property_id, key, read_only, only, tonight, yes)):
+        settings = partial(operator_settings, embedded=embedded, folder=folder)
+        seconds = timeout or _HOTEL_SECONDS
+        raise typer.Exit(_examine_hotel(hotel_id, settings, connection=connection, as_json=as_json, seconds=seconds))
+    if hotel_id is not None or bridge is None or any((connection, embedded, folder)):
+        raise CommandError("name a registered HOTEL, or --bridge URL with its own options", status=NOT_EXAMINED)
+    asked = {"only": only, "read_only": read_only, "tonight": tonight, "yes": yes, "as_json": as_json}
+    visit = BridgeVisit.of(bridge, property_id, key, timeout=timeout or BRIDGE_SECONDS, **asked)
     raise typer.Exit(examine_bridge(visit))
 
 
 def _examine_hotel(
-    hotel_id: str, *, connection: bool, as_json: bool, timeout: float | None, embedded: bool, folder: Path | None
+    hotel_id: str, settings: "Callable[[], Settings]", *, connection: bool, as_json: bool, seconds: float
 ) -> int:
     """Examine a registered hotel and print what came of it; gives the exit status."""
-    seconds = timeout or _HOTEL_SECONDS
-    report = _report(hotel_id, connection=connection, timeout=seconds, embedded=embedded, folder=folder)
+    report = _report(hotel_id, settings, connection=connection, seconds=seconds)
     if as_json:
         print(json.dumps(report.as_json(), indent=2, ensure_ascii=False))
     else:
@@ -144,7 +134,7 @@ def _examine_hotel(
     return UNHEALTHY if report.wrong else 0
 
 
-def _report(hotel_id: str, *, connection: bool, timeout: float, embedded: bool, folder: Any) -> Report:
+def _report(hotel_id: str, settings: "Callable[[], Settings]", *, connection: bool, seconds: float) -> Report:
     """Examine the hotel.
 
     Raises:
@@ -154,15 +144,15 @@ def _report(hotel_id: str, *, connection: bool, timeout: float, embedded: bool, 
 
     async def work(gateway: "Gateway") -> Report:
         try:
-            return await _examined(gateway, hotel_id, connection=connection, seconds=timeout)
+            return await _examined(gateway, hotel_id, connection=connection, seconds=seconds)
         except UnknownResource as error:
             raise CommandError(f"there is no hotel {hotel_id}; `pms-gateway hotels list` shows them") from error
 
     try:
-        settings = operator_settings(embedded=embedded, folder=folder)
+        found = settings()
         from app.cli.database import at_gateway
 
-        return at_gateway(settings, work)
+        return at_gateway(found, work)
     except CommandError as error:
         raise CommandError(str(error), status=NOT_EXAMINED) from error
 
