@@ -9,8 +9,11 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import URL, Connection, make_url, text
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy import URL, Connection, make_url, select, text
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.store.tables import Base
 
 _MIGRATIONS = Path(__file__).parents[2] / "migrations"
 
@@ -39,9 +42,20 @@ class Standing:
     """What a database is good for."""
 
     is_current: bool
-    """Whether it has exactly the migrations that this code was written for."""
+    """Whether it has the migrations that this code was written for, and none that this code could not live with."""
     is_read_only: bool
     """Whether it takes no changes, as a replica does."""
+
+
+class CompatibleRevisionRow(Base):
+    """A schema for which a version of the gateway was written that can live with the present one.
+
+    A migration that only adds names the revision before it here, so that the old version serves until it is replaced.
+    """
+
+    __tablename__ = "compatible_revisions"
+
+    revision: Mapped[str] = mapped_column(primary_key=True)
 
 
 async def standing(engine: AsyncEngine) -> Standing:
@@ -49,7 +63,16 @@ async def standing(engine: AsyncEngine) -> Standing:
     expected = await asyncio.to_thread(_expected)
     async with engine.connect() as connection:
         read_only = await connection.scalar(text("SELECT current_setting('transaction_read_only')"))
-        return Standing(await connection.run_sync(_applied) == expected, read_only == "on")
+        is_current = await connection.run_sync(_applied) == expected or await _is_lived_with(connection, expected)
+        return Standing(is_current, read_only == "on")
+
+
+async def _is_lived_with(connection: AsyncConnection, expected: frozenset[str]) -> bool:
+    """Tell whether a newer schema says that this code may go on with it."""
+    if await connection.scalar(text("SELECT to_regclass('compatible_revisions')")) is None:
+        return False
+    named = await connection.scalars(select(CompatibleRevisionRow.revision))
+    return expected <= set(named)
 
 
 @cache

@@ -114,3 +114,13 @@ async def test_a_migrated_database_is_current(database: Database) -> None:
     async with database.unit_of_work() as work:
         await work.session.execute(text("UPDATE alembic_version SET version_num = '0000'"))
     assert not await database.is_current()
+
+
+@pytest.mark.parametrize("is_named", [True, False])
+async def test_a_newer_schema_is_lived_with_where_it_says_so(database: Database, *, is_named: bool) -> None:
+    async with database.unit_of_work() as work:
+        own = await work.session.scalar(text("SELECT version_num FROM alembic_version"))
+        await work.session.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+        named = own if is_named else "0001"
+        await work.session.execute(text("INSERT INTO compatible_revisions VALUES (:named)"), {"named": named})
+    assert await database.is_current() is is_named
