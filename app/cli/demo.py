@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from app.cli.configuration import settings_of
-from app.cli.console import take_signals
+from app.cli.console import print_table, take_signals
 
 if TYPE_CHECKING:
     from app.cli.stage import Stage
@@ -68,6 +68,8 @@ def _show(stack: ExitStack, settings: "DemoSettings") -> "tuple[Stage, bool]":
         passed = walk(guide, stage.hotel_ids, FOREIGN, stage.backstage)
     for process in stage.processes:
         process.require_alive()
+    console.print("\nEach step at each hotel: the first time, with what it took", style="bold")
+    print_table(("step", *stage.hotel_ids), guide.logbook.rows(stage.hotel_ids))
     verdict = "all as promised" if passed else f"{guide.failures} NOT as promised"
     console.print(f"\n{guide.calls} calls, {verdict}", style="bold green" if passed else "bold red")
     return stage, passed

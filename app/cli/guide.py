@@ -9,6 +9,8 @@ import httpx
 from rich.console import Console
 from rich.text import Text
 
+from app.cli.logbook import Entry, Logbook
+
 _PATH_COLUMNS = 60
 _POLL = 0.1  # seconds
 
@@ -58,6 +60,7 @@ class Guide:
         self._console = console
         self.calls = 0
         self.failures = 0
+        self.logbook = Logbook()
 
     def ask(
         self,
@@ -94,8 +97,10 @@ class Guide:
             answer = _read(response, status)
             told = note(answer)
         except (Unexpected, LookupError, TypeError, ValueError, StopIteration) as error:
+            self.logbook.note(method, path, Entry(shown[2], seconds, as_promised=False))
             self._print(False, shown, _complaint(error))
             raise Unexpected(str(error)) from error
+        self.logbook.note(method, path, Entry(shown[2], seconds, as_promised=True))
         self._print(True, shown, told)
         return answer
 
