@@ -87,6 +87,8 @@ class _Found:
     person: Person
     theirs: tuple[Trace, ...]
     others: tuple[Trace, ...]
+    is_whole: bool
+    """False where there were more rows of a kind than were looked at."""
 
 
 class Erasures:
@@ -231,7 +233,8 @@ async def _find(work: UnitOfWork, hotel: Hotel, person: Person, *, limit: int | 
         person = known
     judged = [(trace, trace.is_sure or _names(person, trace, hotel)) for trace in traces]
     theirs, others = (tuple(trace for trace, verdict in judged if verdict is wanted) for wanted in (True, False))
-    return _Found(person, theirs, others)
+    counts = Counter(trace.table for trace in traces)
+    return _Found(person, theirs, others, is_whole=limit is None or all(count < limit for count in counts.values()))
 
 
 def _names(person: Person, trace: Trace, hotel: Hotel) -> bool | None:
@@ -247,7 +250,7 @@ def _given_out(found: _Found, hotel: Hotel, limit: int) -> Holdings:
         counts[trace.table] += 1
         if counts[trace.table] <= limit:
             given.append(_own(found.person, trace, hotel))
-    return Holdings(tuple(given), complete=all(count <= limit for count in counts.values()))
+    return Holdings(tuple(given), complete=found.is_whole)
 
 
 def _own(person: Person, trace: Trace, hotel: Hotel) -> Trace:

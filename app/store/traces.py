@@ -125,13 +125,18 @@ class Traces(Repository):
         self._ciphers = {table: RowCipher(keys.keyring, table=table) for table in tables}
 
     async def of(self, hotel: Hotel, person: Person, *, limit: int | None = None) -> list[Trace]:
-        """Give every row that carries an id or address of a guest, by table, the newest first; `limit` of each."""
+        """Give every row that carries an id or address of a guest, by table, the newest first; `limit` of each.
+
+        What carries an id of theirs goes before what carries an address, as thousands may share that.
+        """
         sure = set(lookups_of(self._index, hotel, person.sure))
         wanted = sure.union(lookups_of(self._index, hotel, person.addresses))
         found = [
             self._trace(kept, row, is_sure=not sure.isdisjoint(row.subjects) or _is_stay(row, person))
             for kept in _KEPT
-            for row in await self._rows(kept, _about(kept, hotel, person, wanted), limit)
+            for row in await self._rows(
+                kept, _about(kept, hotel, person, wanted), _about(kept, hotel, person, sure), limit
+            )
         ]
         return await self._with_steps(hotel, found)
 
@@ -173,9 +178,14 @@ class Traces(Repository):
         )
         return int(touched)
 
-    async def _rows(self, kept: _Kept, condition: ColumnElement[bool], limit: int | None) -> Sequence[Any]:
-        query = select(kept.entity).where(condition).order_by(kept.newest.desc()).limit(limit)
-        return (await self._session.scalars(query)).all()
+    async def _rows(
+        self, kept: _Kept, wanted: ColumnElement[bool], sure: ColumnElement[bool], limit: int | None
+    ) -> Sequence[Any]:
+        query = select(kept.entity).where(wanted)
+        if limit is not None:
+            query = query.order_by(sure.desc(), kept.newest.desc()).limit(limit)
+        rows = (await self._session.scalars(query)).all()
+        return sorted(rows, key=lambda row: getattr(row, kept.newest.key), reverse=True)
 
     async def _with_steps(self, hotel: Hotel, found: Sequence[Trace]) -> list[Trace]:
         """Give the same, each operation with its steps."""

@@ -1,6 +1,7 @@
 """Erasing a guest: nothing of them is left anywhere on our side, nor comes back, and nobody else loses anything."""
 
 from collections.abc import AsyncIterator, Callable
+from datetime import timedelta
 from typing import Any, cast
 
 import asyncpg
@@ -20,7 +21,7 @@ from tests.fixtures.gateway import HotelUnderTest, MakeHotel, RunningGateway
 from tests.fixtures.own_gateway import OpenGateway, OpenHotel, Wired
 from tests.fixtures.own_worker import FastHotel, Hands
 from tests.fixtures.settling import AWAY
-from tests.fixtures.stays import draft, eventually, fault
+from tests.fixtures.stays import draft, eventually, fault, today
 
 PERSON = Person(
     first_name="Zyphrané",
@@ -373,3 +374,25 @@ async def test_an_export_holds_all_of_the_guest_and_works_while_the_pms_is_away(
     await wired.pms.mend()
     lines = (await hotel.client.get("/v1/audit", hotel_id=hotel.id, operation="guest.export")).json()["data"]
     assert [line["target"] for line in lines] == [stay["guest"]["id"]]
+
+
+async def test_an_export_is_not_crowded_out_by_those_who_share_an_address(
+    hotel: HotelUnderTest, gateway: RunningGateway
+) -> None:
+    agency = "desk@agency.test"
+    stays = []
+    for number, last in enumerate(("Noel", "Byron", "Shelley", "Keats")):
+        guest = {"first_name": "Guest", "last_name": last, "email": agency}
+        arrival = today(hotel) + timedelta(days=30 + 2 * number)  # a room of the kind is free each time
+        dates = {"arrival": str(arrival), "departure": str(arrival + timedelta(days=2))}
+        made = await hotel.send("POST", "/reservations", draft(hotel, guest=guest, **dates), key=f"stay-{number}")
+        assert made.status_code == 201, made.text
+        stays.append(made.json()["data"])
+    parts = gateway.app.state.gateway
+    caller = await parts.callers.authenticate(hotel.client.token)
+    registration = await parts.hotels.get(hotel.id, caller)
+    held = await parts.erasures.export(registration, stays[0]["guest"]["id"], caller, limit=2)
+    assert [one.facts["target"] for one in held.of("operations")] == [stays[0]["id"]]
+    assert not held.complete  # nobody has looked through all that names the address
+    whole = await parts.erasures.export(registration, stays[0]["guest"]["id"], caller, limit=9)
+    assert ([one.facts["target"] for one in whole.of("operations")], whole.complete) == ([stays[0]["id"]], True)
