@@ -28,6 +28,10 @@ from app.store.tables import (
     TombstoneRow,
 )
 
+_HOLD = text(
+    "SELECT id FROM operations WHERE hotel_id = :hotel AND subjects && :wanted "
+    "AND 'operations/' || id <> ALL (:spared) ORDER BY id FOR NO KEY UPDATE"
+)
 _ERASE = text("SELECT erase_subjects(:hotel, :wanted, :marks, :stays, :spared, :actor, :correlation)")
 
 
@@ -163,20 +167,21 @@ class Traces(Repository):
         Raises:
             ConflictRefused: a write for them is not settled yet.
         """
-        touched = await self._erase(
-            _ERASE,
-            {
-                "hotel": hotel.id,
-                "wanted": lookups_of(self._index, hotel, [*person.sure, *person.addresses]),
-                "marks": person.marks(self._marks, hotel),
-                "stays": sorted(person.stays),
-                "spared": sorted({trace.place for trace in spared}),
-                "actor": actor,
-                "correlation": correlation_id,
-            },
-            busy="a write for this guest is not settled yet",
-        )
-        return int(touched)
+        theirs = {
+            "hotel": hotel.id,
+            "wanted": lookups_of(self._index, hotel, [*person.sure, *person.addresses]),
+            "spared": sorted({trace.place for trace in spared}),
+        }
+        more = {
+            "marks": person.marks(self._marks, hotel),
+            "stays": sorted(person.stays),
+            "actor": actor,
+            "correlation": correlation_id,
+        }
+        busy = "a write for this guest is not settled yet"
+        # Nobody begins one anew between the function's look at them and their end.
+        await self._erase(_HOLD, theirs, busy=busy)
+        return int(await self._erase(_ERASE, theirs | more, busy=busy))
 
     async def _rows(
         self, kept: _Kept, wanted: ColumnElement[bool], sure: ColumnElement[bool], limit: int | None
