@@ -329,6 +329,7 @@ def _gateway(settings: Settings, ground: Ground, hasher: IdempotencyHasher) -> G
         erased=ground.erased,
         erasures=Erasures(reads=reads, database=database, sweeps=ground.sweeps, erased=ground.erased, clock=clock),
         sweeps=ground.sweeps,
+        keys=ground.keys,
     )
 
 

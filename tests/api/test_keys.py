@@ -6,6 +6,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import timedelta
 from typing import Any
 
+import httpx
 import pytest
 from sqlalchemy import text
 
@@ -187,6 +188,32 @@ async def test_without_postgres_nothing_is_guessed_and_the_keys_are_compared_as_
             status, told = app.state.readiness.state()
             assert (status, told.status) == (503, "unavailable")
             assert "key k0 of ENCRYPTION_KEYS is missing" in told.checks["keys"].detail
+
+
+@pytest.mark.parametrize("keys", [AFTER, SAME_NAME])
+async def test_who_could_not_compare_its_keys_when_it_began_serves_nobody_before_it_has(
+    opened: Open, database_url: str, redis_url: str, keys: dict[str, str], fresh_site: FreshSite
+) -> None:
+    async with opened(BEFORE) as gateway:
+        token, body = gateway.admin.token, gateway.simulators.registration(fresh_site("bridge")).body
+    async with wire_to(database_url) as wire:
+        await wire.cut()
+        values = settings_for(wire.instead_of(database_url), redis_url, **keys)
+        app = create_app(values)
+        transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
+        async with (
+            app.router.lifespan_context(app),
+            httpx.AsyncClient(transport=transport, base_url="http://gateway") as http,
+        ):
+            await wire.mend()
+            caller, answers = Client(http, token), []
+
+            async def put() -> str:
+                answers.append(await caller("PUT", "/v1/hotels/late", json=body))
+                return str(answers[-1].json().get("detail"))
+
+            await eventually(put, lambda told: "are not those" in told)
+    assert {code_of(answer) for answer in answers} == {(503, "storage_unavailable")}
 
 
 async def test_a_process_that_has_started_is_told_of_a_key_that_it_lacks_and_goes_on(opened: Open) -> None:
