@@ -384,7 +384,7 @@ async def working(
     jobs = JobRunner(settings.plain_database_url, look_every=ground.waits.job_poll)
     present = asyncio.create_task(ground.quota.watch())
     try:
-        yield Worker(jobs, settling, made, ground.sweeps)
+        yield Worker(jobs, settling, made, ground.sweeps, ground.keys)
     finally:
         present.cancel()
         await asyncio.gather(present, return_exceptions=True)

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import suppress
 
 import structlog
 
@@ -75,6 +76,21 @@ class KeyWatch:
             await self.check()
         except KeysRefused:
             return  # it is logged, and readiness tells it
+
+    async def pass_before(self, stop: asyncio.Event) -> bool:
+        """Wait until the keys have been compared and are all there; false where `stop` came first.
+
+        Raises:
+            KeysRefused: data is under a key that this process does not have.
+        """
+        while not self.has_passed and not stop.is_set():
+            with suppress(StorageUnavailable):
+                await self.check()
+            if not self.has_passed:
+                log.warning("keys.not_compared")
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(stop.wait(), LOOK_EVERY)
+        return self.has_passed
 
     async def watch(self) -> None:
         """Look again and again, until cancelled."""
