@@ -9,6 +9,7 @@ https://developer.hashicorp.com/vault/api-docs/auth/kubernetes, https://develope
 
 import re
 import threading
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -24,6 +25,8 @@ from app.core.secrets import LARGEST_SECRET, CannotLookNow, Content, LeadsNowher
 
 CALL_SECONDS = 2.0
 """For connecting, and for each piece of an answer: a Vault is near, and a guest waits for the call behind it."""
+_LARGEST_ANSWER = 1_048_576
+"""Bytes: what Vault itself takes for one secret at most (its default), so that no answer of it is larger by much."""
 _SEGMENT = re.compile(r"(?!\.{1,2}$)[A-Za-z0-9_.-]{1,128}")
 """No dots alone, nothing escaped, nothing that a proxy or a Vault could read as another path."""
 _SPENT = 0.66
@@ -95,6 +98,8 @@ class Vault:
             namespace=self.access.namespace,
         )
         self._client.session.trust_env = False  # proxies, .netrc, REQUESTS_CA_BUNDLE
+        self._client.session.headers["Accept-Encoding"] = "identity"  # nothing that unpacks to more than it is
+        self._client.session.hooks["response"].append(_read_bounded)
 
     def locate(self, text: str) -> tuple[str, str]:
         """Split `path#field`; the path is below the prefix, and nothing in it is escaped or leads upwards.
@@ -249,6 +254,30 @@ _REASONS = {
     "VaultNotInitialized": "Vault is not initialized",
     "RateLimitExceeded": "Vault asks for fewer lookups",
 }
+
+
+def _read_bounded(response: Any, **_: Any) -> None:
+    """Read an answer as `requests` would, which waits for each piece anew and takes all that there is.
+
+    Raises:
+        CannotLookNow: it does not end, or not in time.
+    """
+    end, found = time.monotonic() + CALL_SECONDS, bytearray()
+    try:
+        while piece := response.raw.read1(65_536, decode_content=True):
+            found += piece
+            if len(found) > _LARGEST_ANSWER:
+                raise CannotLookNow("what answers at VAULT_ADDR is no active Vault")
+            if time.monotonic() > end:
+                raise CannotLookNow("Vault does not answer in time")
+    except CannotLookNow:
+        response.close()
+        raise
+    except Exception:  # noqa: BLE001 - of several libraries; their words may name the path
+        response.close()
+        raise CannotLookNow("Vault does not answer") from None
+    response._content = bytes(found)  # noqa: SLF001 - where `requests` itself puts what it has read
+    response.raw.release_conn()
 
 
 def _content(answer: Mapping[str, Any]) -> Content:

@@ -260,6 +260,23 @@ def test_a_silent_vault_is_waited_for_two_seconds(vault: LoopbackVault) -> None:
     assert 1.5 < time.monotonic() - started < 4
 
 
+def test_an_answer_that_drips_holds_no_thread(vault: LoopbackVault) -> None:
+    vault.put(PATH, api_key="x" * 200)
+    vault.drips = True
+    started = time.monotonic()
+    with reader(vault) as made, pytest.raises(CannotLookNow, match="does not answer"):
+        read(made)
+    assert time.monotonic() - started < 6
+
+
+@pytest.mark.parametrize("text", [b'{"data": "', b""])
+def test_an_answer_without_end_is_not_read_to_its_end(vault: LoopbackVault, text: bytes) -> None:
+    vault.body = text + b" " * 50_000_000
+    with reader(vault) as made, pytest.raises(CannotLookNow, match="no active Vault"):
+        read(made)
+    assert vault.sent < 20_000_000
+
+
 def test_a_redirect_is_not_followed_and_the_token_stays_here(vault: LoopbackVault) -> None:
     with loopback_vault() as other:
         vault.elsewhere = f"{other.url}/v1/secret/data/{PATH}"
