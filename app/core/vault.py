@@ -29,6 +29,8 @@ _LARGEST_ANSWER = 1_048_576
 """Bytes: what Vault itself takes for one secret at most (its default), so that no answer of it is larger by much."""
 _SEGMENT = re.compile(r"(?!\.{1,2}$)[A-Za-z0-9_.-]{1,128}")
 """No dots alone, nothing escaped, nothing that a proxy or a Vault could read as another path."""
+_LOGIN_SECONDS = 60.0
+"""How old a token is at least before another policy of the role's is hoped for from a new login."""
 _SPENT = 0.66
 """Of its lifetime, after which a token is renewed or a new one is taken."""
 
@@ -66,11 +68,12 @@ class VaultAccess:
 
 @dataclass(slots=True)
 class _Token:
-    """The token in use; `fresh_until` by the monotonic clock, `renewable` where Vault lets it live on."""
+    """The token in use; `fresh_until` and `since` by the monotonic clock, `renewable` where Vault lets it live on."""
 
     text: str
     fresh_until: float
     renewable: bool = False
+    since: float = float("-inf")
 
 
 @dataclass
@@ -191,17 +194,26 @@ class Vault:
             LeadsNowhere: the token is good, so that it is the secret that it may not read.
             CannotLookNow: there is no other token, and Vault does not take this one.
         """
+        # Each login is a lease that Vault keeps for as long as the token lives: none for each look at what is forbidden.
+        is_new = self.clock.monotonic() - refused.since < _LOGIN_SECONDS
+        if is_new and isinstance(self.access.login, KubernetesLogin) and self._is_accepted(refused):
+            raise LeadsNowhere("Vault does not let the gateway read this secret; look at its role's policy")
         with self._turn:
             if self._token is refused or self._token is None:
                 self._token = self._log_in()
             if self._token.text != refused.text:
                 return self._token
             self._token = None
-        try:
-            self._ask(lambda: self._get("/v1/auth/token/lookup-self", refused))
-        except (Forbidden, LeadsNowhere):
-            raise CannotLookNow("Vault does not accept the gateway's token") from None
+        if not self._is_accepted(refused):
+            raise CannotLookNow("Vault does not accept the gateway's token")
         raise LeadsNowhere("Vault does not let the gateway read this secret; look at its token's policy")
+
+    def _is_accepted(self, token: _Token) -> bool:
+        try:
+            self._ask(lambda: self._get("/v1/auth/token/lookup-self", token))
+        except (Forbidden, LeadsNowhere):
+            return False
+        return True
 
     def _log_in(self) -> _Token:
         match self.access.login:
@@ -246,7 +258,7 @@ class Vault:
 
     def _lasting(self, text: str, seconds: int, *, renewable: bool) -> _Token:
         fresh = float("inf") if seconds <= 0 else self.clock.monotonic() + seconds * _SPENT
-        return _Token(text, fresh, renewable)
+        return _Token(text, fresh, renewable, since=self.clock.monotonic())
 
 
 _REASONS = {

@@ -23,7 +23,7 @@ from app.store.audit import AuditEntry
 from app.store.database import Database, UnitOfWork
 from app.store.people import Person, people_in
 from app.store.subjects import Subject
-from app.store.traces import Trace
+from app.store.traces import Trace, unhurried
 from app.telemetry import context
 
 PMS_SECONDS = 10.0
@@ -222,16 +222,17 @@ async def _find(work: UnitOfWork, hotel: Hotel, person: Person, *, limit: int | 
     for _ in range(_ROUNDS):
         traces = await work.traces.of(hotel, person, limit=limit)
         known = person
-        for trace in traces:
+        async for trace in unhurried(traces):
             if trace.is_sure or _names(known, trace, hotel):
                 known = known.learning(trace.said, hotel, is_theirs=trace.is_sure)
         # A reservation that was once theirs may be somebody else's by now.
-        foreign |= {one.name for one in traces if one.table == "reservations" and _names(known, one, hotel) is False}
+        stays = [trace for trace in traces if trace.table == "reservations"]
+        foreign |= {one.name async for one in unhurried(stays) if _names(known, one, hotel) is False}
         known = replace(known, stays=known.stays - foreign)
         if known == person:
             break
         person = known
-    judged = [(trace, trace.is_sure or _names(person, trace, hotel)) for trace in traces]
+    judged = [(trace, trace.is_sure or _names(person, trace, hotel)) async for trace in unhurried(traces)]
     theirs, others = (tuple(trace for trace, verdict in judged if verdict is wanted) for wanted in (True, False))
     counts = Counter(trace.table for trace in traces)
     return _Found(person, theirs, others, is_whole=limit is None or all(count < limit for count in counts.values()))
