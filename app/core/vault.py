@@ -194,7 +194,7 @@ class Vault:
             LeadsNowhere: the token is good, so that it is the secret that it may not read.
             CannotLookNow: there is no other token, and Vault does not take this one.
         """
-        # Each login is a lease that Vault keeps for as long as the token lives: none for each look at what is forbidden.
+        # Each login is a lease that Vault keeps as long as the token lives: not one for each look at what is forbidden.
         is_new = self.clock.monotonic() - refused.since < _LOGIN_SECONDS
         if is_new and isinstance(self.access.login, KubernetesLogin) and self._is_accepted(refused):
             raise LeadsNowhere("Vault does not let the gateway read this secret; look at its role's policy")
