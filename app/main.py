@@ -291,8 +291,7 @@ def _stores(settings: Settings, clock: Clock) -> Stores:
 
 
 def _gateway(settings: Settings, ground: Ground, hasher: IdempotencyHasher) -> Gateway:
-    database, cache = ground.stores.database, ground.stores.cache
-    ledger, clock, connectors = ground.ledger, ground.clock, ground.connectors
+    database, cache, clock = ground.stores.database, ground.stores.cache, ground.clock
     reads = _reads(settings, ground)
     writes = Writes(
         reads=reads,
@@ -305,12 +304,12 @@ def _gateway(settings: Settings, ground: Ground, hasher: IdempotencyHasher) -> G
     )
     found = Reservations(reads, clock)
     return Gateway(
-        ledger=ledger,
+        ledger=ground.ledger,
         clock=clock,
         database=database,
         cache=cache,
         snapshots=ground.stores.snapshots,
-        connectors=connectors,
+        connectors=ground.connectors,
         callers=Callers(database, ground.copies),
         client_limits=_client_limits(settings, ground),
         hotels=ground.directory,
@@ -322,7 +321,7 @@ def _gateway(settings: Settings, ground: Ground, hasher: IdempotencyHasher) -> G
         guests=Guests(reads, writes),
         folios=Folios(reads, found, writes),
         rooms=Rooms(reads, writes),
-        doctor=Doctor(connectors, clock, ground.ages),
+        doctor=Doctor(ground.connectors, clock, ground.ages),
         credential_ages=ground.ages,
         audits=Audits(database, ground.directory, found, clock),
         dead_letters=DeadLetterDesk(database, ground.directory, cache, ground.waits),
