@@ -297,8 +297,7 @@ def _stores(settings: Settings, clock: Clock) -> Stores:
 
 
 def _gateway(settings: Settings, ground: Ground, hasher: IdempotencyHasher) -> Gateway:
-    database, cache = ground.stores.database, ground.stores.cache
-    ledger, clock, connectors = ground.ledger, ground.clock, ground.connectors
+    database, cache, clock = ground.stores.database, ground.stores.cache, ground.clock
     reads = _reads(settings, ground)
     writes = Writes(
         reads=reads,
@@ -311,12 +310,12 @@ def _gateway(settings: Settings, ground: Ground, hasher: IdempotencyHasher) -> G
     )
     found = Reservations(reads, clock)
     return Gateway(
-        ledger=ledger,
+        ledger=ground.ledger,
         clock=clock,
         database=database,
         cache=cache,
         snapshots=ground.stores.snapshots,
-        connectors=connectors,
+        connectors=ground.connectors,
         callers=Callers(database, ground.copies),
         client_limits=_client_limits(settings, ground),
         hotels=ground.directory,
@@ -328,13 +327,14 @@ def _gateway(settings: Settings, ground: Ground, hasher: IdempotencyHasher) -> G
         guests=Guests(reads, writes),
         folios=Folios(reads, found, writes),
         rooms=Rooms(reads, writes),
-        doctor=Doctor(connectors, clock, ground.ages),
+        doctor=Doctor(ground.connectors, clock, ground.ages),
         credential_ages=ground.ages,
         audits=Audits(database, ground.directory, found, clock),
         dead_letters=DeadLetterDesk(database, ground.directory, cache, ground.waits),
         erased=ground.erased,
         erasures=Erasures(reads=reads, database=database, sweeps=ground.sweeps, erased=ground.erased, clock=clock),
         sweeps=ground.sweeps,
+        keys=ground.keys,
     )
 
 
@@ -389,7 +389,7 @@ async def working(
     jobs = JobRunner(settings.plain_database_url, look_every=ground.waits.job_poll)
     present = asyncio.create_task(ground.quota.watch())
     try:
-        yield Worker(jobs, settling, made, ground.sweeps)
+        yield Worker(jobs, settling, made, ground.sweeps, ground.keys)
     finally:
         present.cancel()
         await asyncio.gather(present, return_exceptions=True)

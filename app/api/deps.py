@@ -34,6 +34,7 @@ from app.gateway.folios import Folios
 from app.gateway.guests import Guests
 from app.gateway.hotels import HotelDirectory
 from app.gateway.inventory import Inventory
+from app.gateway.key_watch import KeyWatch
 from app.gateway.reads import Patience, Reads
 from app.gateway.reservations import Reservations
 from app.gateway.rooms import Rooms
@@ -79,6 +80,7 @@ class Gateway:
     erased: Erased
     erasures: Erasures
     sweeps: CacheSweeps
+    keys: KeyWatch
 
 
 async def the_gateway(request: Request) -> Gateway:
@@ -97,7 +99,9 @@ async def the_caller(
     Raises:
         Unauthorized: no API key, or one that is not valid.
         CallerThrottled: the client has used up its limit.
+        StorageUnavailable: it is not known yet whether this process has the keys that the data is under.
     """
+    gateway.keys.require_passed()
     if credentials is None:
         raise Unauthorized("send an API key as Authorization: Bearer <key>")
     moment = _end_of(request, gateway, _asked(request))

@@ -154,6 +154,8 @@ def _reasons(state: "KeyState") -> list[str]:
         return []
     if state.held:
         return [_still(key, table, held) for table, held in sorted(state.held.items())]
+    if key.is_silent:
+        return [f"{key} holds nothing any more, but a write that was begun under it is under way: run this again"]
     reason = "a process said within the last minutes that it writes under it"
     remedy = "start every gateway and worker with the new key in front, wait for three minutes, and run this again"
     return [f"{key} holds nothing any more, but {reason}: {remedy}"]

@@ -5,7 +5,7 @@ import signal
 from typing import TYPE_CHECKING
 
 from app.cli.configuration import Embedded, EmbeddedFolder, operator_settings
-from app.cli.console import tell
+from app.cli.console import CommandError, tell
 
 if TYPE_CHECKING:
     from app.settings import Settings
@@ -29,9 +29,13 @@ def worker(embedded: Embedded = False, folder: EmbeddedFolder = None) -> None:
 
 async def _work(settings: "Settings") -> None:
     from app.main import working
+    from app.store.key_register import KeysRefused
 
     stop, loop = asyncio.Event(), asyncio.get_running_loop()
     for told in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(told, stop.set)
-    async with working(settings) as made:
-        await made.run(stop)
+    try:
+        async with working(settings) as made:
+            await made.run(stop)
+    except KeysRefused as refused:  # where Postgres was away, or not migrated yet, when it began
+        raise CommandError(str(refused)) from None

@@ -9,6 +9,7 @@ https://developer.hashicorp.com/vault/api-docs/auth/kubernetes, https://develope
 
 import re
 import threading
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -24,8 +25,12 @@ from app.core.secrets import LARGEST_SECRET, CannotLookNow, Content, LeadsNowher
 
 CALL_SECONDS = 2.0
 """For connecting, and for each piece of an answer: a Vault is near, and a guest waits for the call behind it."""
+_LARGEST_ANSWER = 1_048_576
+"""Bytes: what Vault itself takes for one secret at most (its default), so that no answer of it is larger by much."""
 _SEGMENT = re.compile(r"(?!\.{1,2}$)[A-Za-z0-9_.-]{1,128}")
 """No dots alone, nothing escaped, nothing that a proxy or a Vault could read as another path."""
+_LOGIN_SECONDS = 60.0
+"""How old a token is at least before another policy of the role's is hoped for from a new login."""
 _SPENT = 0.66
 """Of its lifetime, after which a token is renewed or a new one is taken."""
 
@@ -63,11 +68,12 @@ class VaultAccess:
 
 @dataclass(slots=True)
 class _Token:
-    """The token in use; `fresh_until` by the monotonic clock, `renewable` where Vault lets it live on."""
+    """The token in use; `fresh_until` and `since` by the monotonic clock, `renewable` where Vault lets it live on."""
 
     text: str
     fresh_until: float
     renewable: bool = False
+    since: float = float("-inf")
 
 
 @dataclass
@@ -95,6 +101,8 @@ class Vault:
             namespace=self.access.namespace,
         )
         self._client.session.trust_env = False  # proxies, .netrc, REQUESTS_CA_BUNDLE
+        self._client.session.headers["Accept-Encoding"] = "identity"  # nothing that unpacks to more than it is
+        self._client.session.hooks["response"].append(_read_bounded)
 
     def locate(self, text: str) -> tuple[str, str]:
         """Split `path#field`; the path is below the prefix, and nothing in it is escaped or leads upwards.
@@ -186,17 +194,26 @@ class Vault:
             LeadsNowhere: the token is good, so that it is the secret that it may not read.
             CannotLookNow: there is no other token, and Vault does not take this one.
         """
+        # Each login is a lease that Vault keeps as long as the token lives: not one for each look at what is forbidden.
+        is_new = self.clock.monotonic() - refused.since < _LOGIN_SECONDS
+        if is_new and isinstance(self.access.login, KubernetesLogin) and self._is_accepted(refused):
+            raise LeadsNowhere("Vault does not let the gateway read this secret; look at its role's policy")
         with self._turn:
             if self._token is refused or self._token is None:
                 self._token = self._log_in()
             if self._token.text != refused.text:
                 return self._token
             self._token = None
-        try:
-            self._ask(lambda: self._get("/v1/auth/token/lookup-self", refused))
-        except (Forbidden, LeadsNowhere):
-            raise CannotLookNow("Vault does not accept the gateway's token") from None
+        if not self._is_accepted(refused):
+            raise CannotLookNow("Vault does not accept the gateway's token")
         raise LeadsNowhere("Vault does not let the gateway read this secret; look at its token's policy")
+
+    def _is_accepted(self, token: _Token) -> bool:
+        try:
+            self._ask(lambda: self._get("/v1/auth/token/lookup-self", token))
+        except (Forbidden, LeadsNowhere):
+            return False
+        return True
 
     def _log_in(self) -> _Token:
         match self.access.login:
@@ -241,7 +258,7 @@ class Vault:
 
     def _lasting(self, text: str, seconds: int, *, renewable: bool) -> _Token:
         fresh = float("inf") if seconds <= 0 else self.clock.monotonic() + seconds * _SPENT
-        return _Token(text, fresh, renewable)
+        return _Token(text, fresh, renewable, since=self.clock.monotonic())
 
 
 _REASONS = {
@@ -249,6 +266,30 @@ _REASONS = {
     "VaultNotInitialized": "Vault is not initialized",
     "RateLimitExceeded": "Vault asks for fewer lookups",
 }
+
+
+def _read_bounded(response: Any, **_: Any) -> None:
+    """Read an answer as `requests` would, which waits for each piece anew and takes all that there is.
+
+    Raises:
+        CannotLookNow: it does not end, or not in time.
+    """
+    end, found = time.monotonic() + CALL_SECONDS, bytearray()
+    try:
+        while piece := response.raw.read1(65_536, decode_content=True):
+            found += piece
+            if len(found) > _LARGEST_ANSWER:
+                raise CannotLookNow("what answers at VAULT_ADDR is no active Vault")
+            if time.monotonic() > end:
+                raise CannotLookNow("Vault does not answer in time")
+    except CannotLookNow:
+        response.close()
+        raise
+    except Exception:  # noqa: BLE001 - of several libraries; their words may name the path
+        response.close()
+        raise CannotLookNow("Vault does not answer") from None
+    response._content = bytes(found)  # noqa: SLF001 - where `requests` itself puts what it has read
+    response.raw.release_conn()
 
 
 def _content(answer: Mapping[str, Any]) -> Content:

@@ -23,7 +23,7 @@ from app.store.audit import AuditEntry
 from app.store.database import Database, UnitOfWork
 from app.store.people import Person, people_in
 from app.store.subjects import Subject
-from app.store.traces import Trace
+from app.store.traces import Trace, unhurried
 from app.telemetry import context
 
 PMS_SECONDS = 10.0
@@ -87,6 +87,8 @@ class _Found:
     person: Person
     theirs: tuple[Trace, ...]
     others: tuple[Trace, ...]
+    is_whole: bool
+    """False where there were more rows of a kind than were looked at."""
 
 
 class Erasures:
@@ -220,18 +222,20 @@ async def _find(work: UnitOfWork, hotel: Hotel, person: Person, *, limit: int | 
     for _ in range(_ROUNDS):
         traces = await work.traces.of(hotel, person, limit=limit)
         known = person
-        for trace in traces:
+        async for trace in unhurried(traces):
             if trace.is_sure or _names(known, trace, hotel):
                 known = known.learning(trace.said, hotel, is_theirs=trace.is_sure)
         # A reservation that was once theirs may be somebody else's by now.
-        foreign |= {one.name for one in traces if one.table == "reservations" and _names(known, one, hotel) is False}
+        stays = [trace for trace in traces if trace.table == "reservations"]
+        foreign |= {one.name async for one in unhurried(stays) if _names(known, one, hotel) is False}
         known = replace(known, stays=known.stays - foreign)
         if known == person:
             break
         person = known
-    judged = [(trace, trace.is_sure or _names(person, trace, hotel)) for trace in traces]
+    judged = [(trace, trace.is_sure or _names(person, trace, hotel)) async for trace in unhurried(traces)]
     theirs, others = (tuple(trace for trace, verdict in judged if verdict is wanted) for wanted in (True, False))
-    return _Found(person, theirs, others)
+    counts = Counter(trace.table for trace in traces)
+    return _Found(person, theirs, others, is_whole=limit is None or all(count < limit for count in counts.values()))
 
 
 def _names(person: Person, trace: Trace, hotel: Hotel) -> bool | None:
@@ -247,7 +251,7 @@ def _given_out(found: _Found, hotel: Hotel, limit: int) -> Holdings:
         counts[trace.table] += 1
         if counts[trace.table] <= limit:
             given.append(_own(found.person, trace, hotel))
-    return Holdings(tuple(given), complete=all(count <= limit for count in counts.values()))
+    return Holdings(tuple(given), complete=found.is_whole)
 
 
 def _own(person: Person, trace: Trace, hotel: Hotel) -> Trace:

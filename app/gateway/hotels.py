@@ -181,7 +181,7 @@ class HotelDirectory:
                 before = await work.hotels.find(hotel_id)
             _require_credentials_for_new_host(before, hotel, draft)
             if before is None or before.credentials is None:
-                raise InvalidRequest.of("credentials", "are required when the hotel is new")
+                raise InvalidRequest.of("credentials", "are required, as no key opens the stored ones")
             return await self._connectors.open_apart(hotel, before.credentials)
         return await self._connectors.open_apart(hotel, credentials)
 
@@ -296,8 +296,10 @@ def _recorded(record: HotelRecord | None) -> Any:
 
 def _require_credentials_for_new_host(before: HotelRecord | None, hotel: Hotel, draft: HotelDraft) -> None:
     """Keep stored secrets from being sent to a host that somebody without them has chosen."""
-    if before is None or draft.credentials is not None:
+    if draft.credentials is not None:
         return
+    if before is None:  # told here: another one may register it before we write, and we would change what is theirs
+        raise InvalidRequest.of("credentials", "are required when the hotel is new")
     if before.vendor != hotel.vendor:
         raise InvalidRequest.of("credentials", "are required when the vendor changes")
     if _host(before.base_url) != _host(hotel.base_url):

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import suppress
 
 import structlog
 
@@ -12,6 +13,9 @@ from app.store.statements import StorageReadOnly
 
 NOTE_EVERY = 60.0
 """Seconds between two words of a process that it writes under its active keys."""
+
+LOOK_EVERY = 1.0
+"""Seconds between two looks of a process that has not passed yet; a slow Postgres has all its time."""
 
 log = structlog.get_logger()
 
@@ -26,6 +30,18 @@ class KeyWatch:
         """Whether the keys were all there when they were first compared. Nothing is known before Postgres answers."""
         self.refusal: str | None = None
         """What is wrong with them, as of the last look."""
+
+    def require_passed(self) -> None:
+        """Refuse to serve before the keys have been compared: what is written under a wrong one, nobody can read.
+
+        Who has passed once goes on, whatever is found later: its own data is under the keys that it has.
+
+        Raises:
+            StorageUnavailable: they were not compared yet, or were refused.
+        """
+        if not self.has_passed:
+            known = "are not those that the data is under" if self.refusal else "were not compared with the data yet"
+            raise StorageUnavailable(f"this gateway serves nobody: its keys {known}; see /health/ready")
 
     async def check(self) -> None:
         """Compare the keys with the register, and add to it what is new.
@@ -61,10 +77,25 @@ class KeyWatch:
         except KeysRefused:
             return  # it is logged, and readiness tells it
 
+    async def pass_before(self, stop: asyncio.Event) -> bool:
+        """Wait until the keys have been compared and are all there; false where `stop` came first.
+
+        Raises:
+            KeysRefused: data is under a key that this process does not have.
+        """
+        while not self.has_passed and not stop.is_set():
+            with suppress(StorageUnavailable):
+                await self.check()
+            if not self.has_passed:
+                log.warning("keys.not_compared")
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(stop.wait(), LOOK_EVERY)
+        return self.has_passed
+
     async def watch(self) -> None:
         """Look again and again, until cancelled."""
         while True:
-            await asyncio.sleep(NOTE_EVERY)
+            await asyncio.sleep(NOTE_EVERY if self.has_passed else LOOK_EVERY)
             try:
                 await self.repeat()
             except StorageUnavailable:

@@ -90,7 +90,8 @@ class Rotation:
             renewed += done
             if not done:
                 break
-        retired = await self._retire(await self._tally())
+        quiet = await self._quiet()  # before they are counted: the last one to write may have done so meanwhile
+        retired = await self._retire(quiet, await self._tally())
         states = await self.states()
         await self._note(actor, renewed, retired, states)
         log.info("keys.rotation.ended", count=renewed)
@@ -117,15 +118,21 @@ class Rotation:
                     tell(Progress(table.name, done, max(done, before.stale.get(table.name, 0))))
         return done
 
-    async def _retire(self, counted: Tally) -> tuple[RegisteredKey, ...]:
-        """Retire the former keys of which nothing is left and under which nobody writes any more."""
-        retired = []
+    async def _quiet(self) -> list[RegisteredKey]:
+        """Give the former keys under which nobody writes any more."""
         async with self._database.unit_of_work() as work:
-            for key in await work.key_register.all():
-                state = self._state(key, counted)
-                is_former = key.kind in _ROTATED and key.is_needed and not state.is_active
-                if is_former and key.is_silent and not state.count:
-                    await work.key_register.retire(key.kind, key.key_id)
+            keys = await work.key_register.all()
+        former = [key for key in keys if key.kind in _ROTATED and key.key_id != self._declared[key.kind].active]
+        return [key for key in former if key.is_needed and key.is_silent]
+
+    async def _retire(self, quiet: Sequence[RegisteredKey], counted: Tally) -> tuple[RegisteredKey, ...]:
+        """Retire those of these keys of which nothing is left."""
+        retired = []
+        for key in quiet:
+            if counted.total(Under(key.kind.value, key.key_id)):
+                continue
+            async with self._database.unit_of_work() as work:
+                if await work.key_register.retire_if_free(key):
                     retired.append(key)
                     log.info("key.retired", kind=key.kind.value, name=key.key_id)
         return tuple(retired)

@@ -16,8 +16,9 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.store.key_samples import KeySamples
+from app.store.operation_records import LIVE
 from app.store.repository import Repository
-from app.store.tables import Base, Now
+from app.store.tables import Base, Now, OperationRow
 
 SILENT_AFTER = timedelta(minutes=3)
 """How long nobody must have said that it writes under a key before the key can be retired; it is said every minute."""
@@ -177,6 +178,25 @@ class KeyRegister(Repository):
             .returning(KeyRow.key_id)
         )
         return found is not None
+
+    async def retire_if_free(self, key: RegisteredKey) -> bool:
+        """Retire a key under which nobody writes any more; false where that cannot be said of it yet.
+
+        Who goes on with a write has read its blind indexes before they were written anew, and writes them once more
+        when it ends: as long as one is in somebody's hands that was begun under the key, the key is needed.
+        """
+        await self._session.execute(_ONE_AT_A_TIME)
+        now = {(one.kind, one.key_id): one for one in await self.all()}[key.kind, key.key_id]
+        if not now.is_silent or not now.is_needed or await self._is_in_hand(now):
+            return False
+        return await self.retire(key.kind, key.key_id)
+
+    async def _is_in_hand(self, key: RegisteredKey) -> bool:
+        begun = OperationRow.created_at <= (key.active_at or func.now()) + SILENT_AFTER
+        held = OperationRow.next_attempt_at.is_(None) & ~OperationRow.handed_over
+        live = OperationRow.status.in_([status.value for status in LIVE])
+        query = select(OperationRow.id).where(live, held, begun).limit(1)
+        return key.kind is KeyKind.INDEX and await self._session.scalar(query) is not None
 
     async def forget(self, kind: KeyKind) -> None:
         """Forget the keys of a kind: the next process that starts says which they are."""

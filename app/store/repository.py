@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, ClassVar, Generic, TypeVar, cast
 
-from sqlalchemy import Table, TextClause
+from sqlalchemy import Table, TextClause, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -18,7 +18,9 @@ from app.store.tables import Base
 
 T = TypeVar("T")
 
-_OBJECT_IN_USE = "55006"  # what the erasing functions raise while writes are live
+_BUSY = ("55006", "55P03")
+"""What the erasing functions raise while writes are live, and Postgres where somebody holds a row for too long."""
+_PATIENCE = text("SELECT set_config('lock_timeout', '500ms', true)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,11 +75,16 @@ class Repository:
         return frozenset(changed)
 
     async def _erase(self, function: TextClause, values: Mapping[str, Any], *, busy: str) -> Any:
-        """Call one of the database's erasing functions, which refuse while writes are live."""
+        """Call one of the database's erasing functions, which refuse while writes are live.
+
+        Whoever works on a write holds it and then needs the hotel, which an erasing holds first: so that the two do not
+        wait for each other, this one gives up.
+        """
         try:
+            await self._session.execute(_PATIENCE)
             return await self._session.scalar(function, values)
         except DBAPIError as error:
-            if getattr(error.orig, "sqlstate", None) != _OBJECT_IN_USE:
+            if getattr(error.orig, "sqlstate", None) not in _BUSY:
                 raise
             raise ConflictRefused(busy) from None
 

@@ -1,8 +1,9 @@
 """All that is stored of one guest, in whatever table, and its erasing."""
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+import asyncio
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
 import orjson
@@ -28,7 +29,25 @@ from app.store.tables import (
     TombstoneRow,
 )
 
+T = TypeVar("T")
+
+_HOLD = text(
+    "SELECT id FROM operations WHERE hotel_id = :hotel AND subjects && :wanted "
+    "AND 'operations/' || id <> ALL (:spared) ORDER BY id FOR NO KEY UPDATE"
+)
 _ERASE = text("SELECT erase_subjects(:hotel, :wanted, :marks, :stays, :spared, :actor, :correlation)")
+
+
+_AT_ONCE = 100
+"""Rows that are opened, or looked through, before others have their turn: an agency's address is in thousands."""
+
+
+async def unhurried(rows: Iterable[T]) -> AsyncIterator[T]:
+    """Give rows one by one, and now and then the event loop to others."""
+    for number, row in enumerate(rows):
+        if number % _AT_ONCE == 0:
+            await asyncio.sleep(0)
+        yield row
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,14 +144,18 @@ class Traces(Repository):
         self._ciphers = {table: RowCipher(keys.keyring, table=table) for table in tables}
 
     async def of(self, hotel: Hotel, person: Person, *, limit: int | None = None) -> list[Trace]:
-        """Give every row that carries an id or address of a guest, by table, the newest first; `limit` of each."""
+        """Give every row that carries an id or address of a guest, by table, the newest first; `limit` of each.
+
+        What carries an id of theirs goes before what carries an address, as thousands may share that.
+        """
         sure = set(lookups_of(self._index, hotel, person.sure))
         wanted = sure.union(lookups_of(self._index, hotel, person.addresses))
-        found = [
-            self._trace(kept, row, is_sure=not sure.isdisjoint(row.subjects) or _is_stay(row, person))
-            for kept in _KEPT
-            for row in await self._rows(kept, _about(kept, hotel, person, wanted), limit)
-        ]
+        found: list[Trace] = []
+        for kept in _KEPT:
+            about, surely = _about(kept, hotel, person, wanted), _about(kept, hotel, person, sure)
+            async for row in unhurried(await self._rows(kept, about, surely, limit)):
+                is_sure = not sure.isdisjoint(row.subjects) or _is_stay(row, person)
+                found.append(self._trace(kept, row, is_sure=is_sure))
         return await self._with_steps(hotel, found)
 
     async def is_erased(self, hotel: Hotel, person: Person) -> bool:
@@ -158,24 +181,31 @@ class Traces(Repository):
         Raises:
             ConflictRefused: a write for them is not settled yet.
         """
-        touched = await self._erase(
-            _ERASE,
-            {
-                "hotel": hotel.id,
-                "wanted": lookups_of(self._index, hotel, [*person.sure, *person.addresses]),
-                "marks": person.marks(self._marks, hotel),
-                "stays": sorted(person.stays),
-                "spared": sorted({trace.place for trace in spared}),
-                "actor": actor,
-                "correlation": correlation_id,
-            },
-            busy="a write for this guest is not settled yet",
-        )
-        return int(touched)
+        theirs = {
+            "hotel": hotel.id,
+            "wanted": lookups_of(self._index, hotel, [*person.sure, *person.addresses]),
+            "spared": sorted({trace.place for trace in spared}),
+        }
+        more = {
+            "marks": person.marks(self._marks, hotel),
+            "stays": sorted(person.stays),
+            "actor": actor,
+            "correlation": correlation_id,
+        }
+        busy = "a write for this guest is not settled yet"
+        # Nobody begins one anew between the function's look at them and their end.
+        await self._erase(_HOLD, theirs, busy=busy)
+        return int(await self._erase(_ERASE, theirs | more, busy=busy))
 
-    async def _rows(self, kept: _Kept, condition: ColumnElement[bool], limit: int | None) -> Sequence[Any]:
-        query = select(kept.entity).where(condition).order_by(kept.newest.desc()).limit(limit)
-        return (await self._session.scalars(query)).all()
+    async def _rows(
+        self, kept: _Kept, wanted: ColumnElement[bool], sure: ColumnElement[bool], limit: int | None
+    ) -> Sequence[Any]:
+        query = select(kept.entity).where(wanted)
+        if limit is not None:
+            query = query.order_by(sure.desc(), kept.newest.desc()).limit(limit)
+        found = await self._session.stream_scalars(query.execution_options(yield_per=_AT_ONCE))
+        rows = [row async for row in found]
+        return sorted(rows, key=lambda row: getattr(row, kept.newest.key), reverse=True)
 
     async def _with_steps(self, hotel: Hotel, found: Sequence[Trace]) -> list[Trace]:
         """Give the same, each operation with its steps."""

@@ -52,6 +52,7 @@ class Worker:
     settling: Settling
     rounds: tuple[Round, ...]
     sweeps: CacheSweeps
+    keys: KeyWatch
 
     @property
     def handlers(self) -> Mapping[str, Callable[[str], Awaitable[object]]]:
@@ -67,7 +68,13 @@ class Worker:
             log.info("job.postponed", code=error.code, operation_id=about)
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Work until `stop`."""
+        """Work until `stop`, from when the keys are known to be those of the data.
+
+        Raises:
+            KeysRefused: data is under a key that this process does not have.
+        """
+        if not await self.keys.pass_before(stop):
+            return
         rounds = [asyncio.create_task(one.keep_going()) for one in self.rounds]
         log.info("worker.started")
         try:

@@ -1,17 +1,23 @@
 """Erasing a guest: nothing of them is left anywhere on our side, nor comes back, and nobody else loses anything."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
+from datetime import timedelta
 from typing import Any, cast
+from uuid import UUID
 
 import asyncpg
 import httpx
 import orjson
 from redis.asyncio import Redis
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.domain.hotel import Hotel
 from app.settings import Settings
 from app.store.crypto import DecryptionFailed, Keyring
 from app.store.database import Database
+from app.store.operation_records import OperationStatus
 from app.store.subjects import Subject
 from app.store.tables import Base
 from tests.api.test_canary import every_cell, every_redis_value, found_in
@@ -20,7 +26,7 @@ from tests.fixtures.gateway import HotelUnderTest, MakeHotel, RunningGateway
 from tests.fixtures.own_gateway import OpenGateway, OpenHotel, Wired
 from tests.fixtures.own_worker import FastHotel, Hands
 from tests.fixtures.settling import AWAY
-from tests.fixtures.stays import draft, eventually, fault
+from tests.fixtures.stays import draft, eventually, fault, today
 
 PERSON = Person(
     first_name="Zyphrané",
@@ -93,7 +99,7 @@ async def places_of(settings: Settings, hotel: Hotel, database: Database, people
     values = [value async for value in every_redis_value(settings.redis_url.get_secret_value())]
     opened = [cell async for cell in opened_cells(settings, hotel.id)]
     opened += [value async for value in opened_redis(settings)]
-    opened = [(place, unescaped(text)) for place, text in opened]
+    opened = [(place, unescaped(value)) for place, value in opened]
     ids = [one.guest_id.encode() for one in people if one.guest_id]
     found = {place for place, _ in found_in([*cells, *values, *opened], PERSONAL)}
     found |= {place for place, cell in cells if cell in ids}
@@ -373,3 +379,54 @@ async def test_an_export_holds_all_of_the_guest_and_works_while_the_pms_is_away(
     await wired.pms.mend()
     lines = (await hotel.client.get("/v1/audit", hotel_id=hotel.id, operation="guest.export")).json()["data"]
     assert [line["target"] for line in lines] == [stay["guest"]["id"]]
+
+
+async def test_an_export_is_not_crowded_out_by_those_who_share_an_address(
+    hotel: HotelUnderTest, gateway: RunningGateway
+) -> None:
+    agency = "desk@agency.test"
+    stays = []
+    for number, last in enumerate(("Noel", "Byron", "Shelley", "Keats")):
+        guest = {"first_name": "Guest", "last_name": last, "email": agency}
+        arrival = today(hotel) + timedelta(days=30 + 2 * number)  # a room of the kind is free each time
+        dates = {"arrival": str(arrival), "departure": str(arrival + timedelta(days=2))}
+        made = await hotel.send("POST", "/reservations", draft(hotel, guest=guest, **dates), key=f"stay-{number}")
+        assert made.status_code == 201, made.text
+        stays.append(made.json()["data"])
+    parts = gateway.app.state.gateway
+    caller = await parts.callers.authenticate(hotel.client.token)
+    registration = await parts.hotels.get(hotel.id, caller)
+    held = await parts.erasures.export(registration, stays[0]["guest"]["id"], caller, limit=2)
+    assert [one.facts["target"] for one in held.of("operations")] == [stays[0]["id"]]
+    assert not held.complete  # nobody has looked through all that names the address
+    whole = await parts.erasures.export(registration, stays[0]["guest"]["id"], caller, limit=9)
+    assert ([one.facts["target"] for one in whole.of("operations")], whole.complete) == ([stays[0]["id"]], True)
+
+
+async def test_a_write_that_somebody_sends_again_meanwhile_is_not_emptied(open_hotel: OpenHotel) -> None:
+    hotel = await open_hotel()
+    guest = (await hotel.get("/reservations", last_name="Lovelace")).json()["data"][0]["guest"]
+    hotel.site.faults.add(AWAY)
+    wanted = draft(hotel, guest={name: guest[name] for name in ("first_name", "last_name", "email")})
+    await hotel.send("POST", "/reservations", wanted, key="k", headers={"X-Request-Timeout": "2"})
+    hotel.site.faults.clear()
+    database = hotel.gateway.app.state.gateway.database
+    [found] = (await hotel.client.get("/v1/dead-letters", hotel_id=hotel.id)).json()["data"]
+    async with database.unit_of_work() as work:  # what the desk does, one step at a time
+        letter = await work.dead_letters.hold(UUID(found["id"]), found["operation_id"])
+        operation = await work.operations.find(found["operation_id"])
+        erasing = asyncio.create_task(erase(hotel, guest["id"]))
+        await eventually(lambda: is_locked_out(work.session), lambda waits: waits or erasing.done())
+        await work.operations.end(operation.id, of=[operation.status], status=OperationStatus.QUEUED)
+        await work.dead_letters.send_again(operation.id, by="somebody")
+        await work.invalidations.add(hotel.id, ["reservations"])
+    answer = await erasing
+    assert (answer.status_code, answer.json().get("code")) == (409, "conflict"), answer.text
+    [after] = (await hotel.client.get("/v1/dead-letters", hotel_id=hotel.id)).json()["data"]
+    assert (letter is not None, after["payload"]) == (True, found["payload"])
+
+
+async def is_locked_out(session: AsyncSession) -> bool:
+    """Tell whether somebody waits for what this transaction holds."""
+    waiting = text("SELECT EXISTS (SELECT FROM pg_stat_activity WHERE pg_backend_pid() = ANY (pg_blocking_pids(pid)))")
+    return bool(await session.scalar(waiting))

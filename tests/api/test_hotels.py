@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import asyncpg
 import httpx
 import pytest
 
@@ -12,6 +13,7 @@ from app.domain.capability import Capability
 from app.simulators.faults import Fault, FaultKind
 from tests.fixtures.gateway import HotelUnderTest, MakeHotel, RunningGateway, running_gateway, settings_for
 from tests.fixtures.simulators import FreshSite, SimulatorServer
+from tests.fixtures.stays import eventually
 
 MINIMAL: dict[str, Any] = {
     "name": "The Hotel Prime",
@@ -249,6 +251,33 @@ async def test_a_schedule_is_stored_as_it_is(gateway: RunningGateway, hotel_id: 
 async def test_a_hotel_is_put_once_however_many_put_it(gateway: RunningGateway, hotel_id: str) -> None:
     answers = await asyncio.gather(*(put(gateway, hotel_id, name=f"The Hotel {number}") for number in range(8)))
     assert sorted(answer.status_code for answer in answers) == [200] * 7 + [201]
+
+
+async def test_who_puts_without_credentials_while_another_registers_does_not_get_theirs(
+    gateway: RunningGateway, hotel_id: str, session_database_url: str
+) -> None:
+    connection = await asyncpg.connect(session_database_url)
+    async with connection.transaction():
+        await connection.execute("LOCK TABLE hotels IN SHARE MODE")  # who looks may look, who writes waits
+        late = asyncio.create_task(put(gateway, hotel_id, base_url="https://evil.example", credentials=...))
+        await eventually(lambda: is_waiting(connection), lambda waits: waits or late.done())
+        await connection.execute(
+            "INSERT INTO hotels (id, name, vendor, base_url, timezone, currency, options, sync, cache, credentials, "
+            "revision) VALUES ($1, 'x', 'bridge', 'https://pms.example', 'UTC', 'EUR', '{}', '{}', '{}', '\\x01', "
+            "nextval('read_numbers'))",
+            hotel_id,
+        )
+    answer = await late
+    stored = await connection.fetchval("SELECT base_url FROM hotels WHERE id = $1", hotel_id)
+    await connection.execute("DELETE FROM hotels WHERE id = $1", hotel_id)
+    await connection.close()
+    assert (refused(answer), stored) == ([["credentials"]], "https://pms.example")
+
+
+async def is_waiting(connection: asyncpg.Connection) -> bool:
+    """Tell whether somebody waits for a lock on the table of hotels."""
+    waiting = "SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted AND relation = 'hotels'::regclass)"
+    return bool(await connection.fetchval(waiting))
 
 
 @pytest.mark.parametrize("hotel_id", ["a.b", "ä", "a" * 65, "a%20b"])

@@ -6,10 +6,12 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import timedelta
 from typing import Any
 
+import httpx
 import pytest
 from sqlalchemy import text
 
 from app.domain.hotel import HotelOptions
+from app.gateway.key_watch import KeyWatch
 from app.gateway.rotation import Rotated, Rotation
 from app.main import create_app, key_watch, store_keys, working
 from app.settings import Settings, generate_key, generate_secret
@@ -187,6 +189,57 @@ async def test_without_postgres_nothing_is_guessed_and_the_keys_are_compared_as_
             status, told = app.state.readiness.state()
             assert (status, told.status) == (503, "unavailable")
             assert "key k0 of ENCRYPTION_KEYS is missing" in told.checks["keys"].detail
+
+
+@pytest.mark.parametrize("keys", [AFTER, SAME_NAME])
+async def test_who_could_not_compare_its_keys_when_it_began_serves_nobody_before_it_has(
+    opened: Open, database_url: str, redis_url: str, keys: dict[str, str], fresh_site: FreshSite
+) -> None:
+    async with opened(BEFORE) as gateway:
+        token, body = gateway.admin.token, gateway.simulators.registration(fresh_site("bridge")).body
+    async with wire_to(database_url) as wire:
+        await wire.cut()
+        values = settings_for(wire.instead_of(database_url), redis_url, **keys)
+        app = create_app(values)
+        transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
+        async with (
+            app.router.lifespan_context(app),
+            httpx.AsyncClient(transport=transport, base_url="http://gateway") as http,
+        ):
+            await wire.mend()
+            caller, answers = Client(http, token), []
+
+            async def put() -> str:
+                answers.append(await caller("PUT", "/v1/hotels/late", json=body))
+                return str(answers[-1].json().get("detail"))
+
+            await eventually(put, lambda told: "are not those" in told)
+    assert {code_of(answer) for answer in answers} == {(503, "storage_unavailable")}
+
+
+async def test_a_worker_that_could_not_compare_its_keys_when_it_began_does_nothing_before_it_has(
+    opened: Open, database_url: str, redis_url: str
+) -> None:
+    async with opened(BEFORE):
+        pass
+    stop = asyncio.Event()
+    async with wire_to(database_url) as wire:
+        for keys in (AFTER, BEFORE):
+            await wire.cut()
+            async with working(settings_for(wire.instead_of(database_url), redis_url, **keys)) as worker:
+                await wire.mend()
+                if keys is AFTER:
+                    with pytest.raises(KeysRefused, match="key k0 of ENCRYPTION_KEYS is missing"):
+                        await asyncio.wait_for(worker.run(stop), 10)
+                else:
+                    running = asyncio.create_task(worker.run(stop))
+                    await eventually(lambda: passed(worker.keys), bool)
+                    stop.set()
+                    await running
+
+
+async def passed(keys: KeyWatch) -> bool:
+    return keys.has_passed
 
 
 async def test_a_process_that_has_started_is_told_of_a_key_that_it_lacks_and_goes_on(opened: Open) -> None:

@@ -149,11 +149,11 @@ def test_a_token_that_vault_has_forgotten_is_replaced_by_a_new_login_once(
         read(made)
         vault.tokens.clear()
         assert read(made) == "canary-key"
-        assert vault.asked == [LOGIN, DATA, DATA, LOGIN, DATA]
+        assert vault.asked == [LOGIN, DATA, DATA, LOOKUP, LOGIN, DATA]
         vault.forbidden.add(PATH)
         with pytest.raises(LeadsNowhere, match="policy"):
             read(made)
-        assert vault.asked[5:] == [DATA, LOGIN, DATA]
+        assert vault.asked[6:] == [DATA, LOOKUP]
 
 
 def test_a_token_is_renewed_before_it_ends(vault: LoopbackVault, pod: KubernetesLogin) -> None:
@@ -202,6 +202,21 @@ def test_a_token_whose_policy_forbids_a_secret_is_told_from_one_that_is_not_acce
     vault.may_look_at_itself = may_look
     with reader(vault) as made, pytest.raises(CannotLookNow, match="does not accept"):
         read(made)
+
+
+def test_a_secret_that_a_pod_may_not_read_costs_no_login_each_time(vault: LoopbackVault, pod: KubernetesLogin) -> None:
+    vault.put(PATH, api_key="x")
+    vault.forbidden.add(PATH)
+    clock = ManualClock()
+    with reader(vault, clock, login=pod) as made:
+        for _ in range(5):
+            with pytest.raises(LeadsNowhere, match="policy"):
+                read(made)
+        assert vault.count(LOGIN) == 1
+        clock.advance(60)  # the role may have another policy by now, which only a new login brings
+        with pytest.raises(LeadsNowhere, match="policy"):
+            read(made)
+        assert vault.count(LOGIN) == 2
 
 
 @pytest.mark.parametrize("content", [None, "", "somebody-else"])
@@ -258,6 +273,23 @@ def test_a_silent_vault_is_waited_for_two_seconds(vault: LoopbackVault) -> None:
     with reader(vault) as made, pytest.raises(CannotLookNow, match="does not answer"):
         read(made)
     assert 1.5 < time.monotonic() - started < 4
+
+
+def test_an_answer_that_drips_holds_no_thread(vault: LoopbackVault) -> None:
+    vault.put(PATH, api_key="x" * 200)
+    vault.drips = True
+    started = time.monotonic()
+    with reader(vault) as made, pytest.raises(CannotLookNow, match="does not answer"):
+        read(made)
+    assert time.monotonic() - started < 6
+
+
+@pytest.mark.parametrize("text", [b'{"data": "', b""])
+def test_an_answer_without_end_is_not_read_to_its_end(vault: LoopbackVault, text: bytes) -> None:
+    vault.body = text + b" " * 50_000_000
+    with reader(vault) as made, pytest.raises(CannotLookNow, match="no active Vault"):
+        read(made)
+    assert vault.sent < 20_000_000
 
 
 def test_a_redirect_is_not_followed_and_the_token_stays_here(vault: LoopbackVault) -> None:

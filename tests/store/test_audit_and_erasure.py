@@ -1,5 +1,6 @@
 """The audit is only added to, guests' data stands nowhere in plain, and erasing finds all of it."""
 
+import asyncio
 import re
 from datetime import UTC, datetime, timedelta
 
@@ -19,6 +20,7 @@ from app.store.outbox import OutboxPosition
 from app.store.people import Person
 from app.store.steps import StepStatus
 from app.store.subjects import Subject
+from app.store.traces import unhurried
 from tests.store.conftest import CANARY, NOW, a_guest, a_hotel, a_reservation, an_intent
 
 
@@ -267,3 +269,18 @@ async def test_a_guest_with_a_live_write_is_not_erased(database: Database, hotel
             await work.traces.erase(hotel, Person(frozenset({"g1"})), actor="dpo", correlation_id=None)
     async with database.unit_of_work() as work:
         assert await work.guests.find(hotel.id, "g1") is not None
+
+
+async def test_those_who_look_through_thousands_of_rows_leave_others_their_turn() -> None:
+    turns = 0
+
+    async def another() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    task = asyncio.create_task(another())
+    assert [row async for row in unhurried(range(1_000))] == list(range(1_000))
+    task.cancel()
+    assert turns >= 9

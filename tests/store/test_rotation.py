@@ -6,6 +6,7 @@ import itertools
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any, cast
+from unittest.mock import ANY
 
 import pytest
 from pydantic import SecretStr
@@ -421,3 +422,24 @@ async def test_a_copy_under_a_key_that_a_process_does_not_know_is_as_good_as_non
         assert record.credentials is None
         [letter] = await work.dead_letters.entries()
         assert letter.readable is False
+
+
+async def test_an_index_key_is_not_free_while_a_write_that_was_begun_under_it_is_in_somebodys_hands(
+    filled: Database, open_database: OpenDatabase
+) -> None:
+    async with open_database(FORMER) as before, before.unit_of_work() as work:
+        subjects = tuple(work.subjects_of(HOTEL, [Subject(reservation_id="r1")]))
+        intent = an_intent("prime", key_hash=None, subjects=subjects)
+        begun = (await work.operations.begin(intent)).operation
+        await work.session.execute(text("UPDATE operations SET created_at = created_at - interval '1 hour'"))
+    async with filled.unit_of_work() as work:
+        in_hand = await work.operations.find(begun.id)  # as who goes on with it has read it
+    assert in_hand is not None
+    done = await rotated(filled)
+    assert states_of(done) == {"k0": (True, 0), "k1": (False, ANY), "i0": (False, 0), "i1": (False, ANY)}
+    async with filled.unit_of_work() as work:
+        await work.audit.append(an_entry(), subjects=in_hand.subjects)
+        result = Result(status=OperationStatus.REJECTED, error={"code": "conflict"})
+        await work.operations.finish(begun.id, owner="process-1", result=result)
+    done = await rotated(filled)
+    assert states_of(done)["i0"] == (True, 0)

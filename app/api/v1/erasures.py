@@ -33,7 +33,9 @@ router = APIRouter(prefix="/v1/hotels/{hotel_id}/guests", tags=["guests"])
 MOST = 1_000
 """How many rows of each kind are given out."""
 
-_CUT_SHORT = Notice("export_cut_short", f"more than {MOST} rows of one kind are held; the newest are here")
+_CUT_SHORT = Notice(
+    "export_cut_short", f"more than {MOST} rows of one kind carry an id or an address of theirs; the newest are here"
+)
 
 
 class ErasureOut(Fact):
