@@ -1,4 +1,4 @@
-"""Each fault is named by the rule that it breaks, and by no other."""
+"""Each fault is named by the rule that it breaks, and by no other of its section."""
 
 import itertools
 import json
@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from app.cli.conformance.rules import Outcome
+from app.cli.conformance.contract import RULES
+from app.cli.conformance.rules import Outcome, Rule
 from tests.cli.conformance import twists as by
 from tests.cli.conformance.conftest import Inspect
 from tests.cli.conformance.mutants import Ask, Asked, Said, Twist
@@ -339,10 +340,18 @@ MUTANTS: dict[str, tuple[Twist, set[str], dict[str, str]]] = {
 """What is done wrong, the rules that say so, and the modes of the simulator under it."""
 
 
+def rules_for(broken: set[str]) -> list[Rule]:
+    """Give the rules to try: their section's, and all where one watches the whole run or several sections are hit."""
+    hit = [rule for rule in RULES if rule.number in broken]
+    if len(hit) > 1 or any(rule.watches for rule in hit):
+        return list(RULES)
+    return [rule for rule in RULES if rule.section == hit[0].section]
+
+
 @pytest.mark.parametrize("name", MUTANTS)
 async def test_a_fault_is_named_by_the_rule_that_it_breaks(inspect: Inspect, name: str) -> None:
     twist, broken, modes = MUTANTS[name]
-    verdict = await inspect(twist, modes=modes)
+    verdict = await inspect(twist, modes=modes, wanted=rules_for(broken))
     assert set(verdict.told) == broken, verdict.told
     for number in broken:
         finding = verdict.findings[number]
