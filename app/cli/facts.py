@@ -1,5 +1,6 @@
 """What a hotel is registered with, each value with where it is from; and what a vendor needs, in plain words."""
 
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Self
@@ -75,5 +76,11 @@ def vendor_facts(profile: VendorProfile, entry: VendorEntry) -> Iterator[str]:
 
 def _described(fields: Mapping[str, FieldInfo]) -> Iterator[str]:
     for name, one in fields.items():
-        need = "needed" if one.is_required() else f"default {one.get_default(call_default_factory=True)}"
-        yield f"  {name}  {need}  {one.description or ''}".rstrip()
+        yield f"  {name}  {_need(one)}  {one.description or ''}".rstrip()
+
+
+def _need(field: FieldInfo) -> str:
+    if field.is_required():
+        return "needed"
+    default = field.get_default(call_default_factory=True)
+    return "optional" if default is None else f"default {json.dumps(default, default=str)}"

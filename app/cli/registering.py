@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 _LAST_LOOK_SECONDS = 30.0
 _ASKED = "you said so"
+_OPENED = "one that the credentials open"
 _CONTACT = {"name": "setup", "timezone": "UTC", "currency": "EUR"}
 """What a connector needs of a hotel that nobody has named yet; the PMS is told none of it."""
 
@@ -93,6 +94,7 @@ class Registering:
         profile = known[vendor].profile
         say(*vendor_facts(profile, self._gateway.ledger.of(vendor)))
         base_url = wish.base_url or self._ask.text("Address of its API (base_url)", "--base-url")
+        self._gateway.hotels.check_place(base_url)  # before a secret is asked for
         return Contact(profile, base_url, self._credentials(profile), wish.options, wish.property_id)
 
     def _credentials(self, profile: VendorProfile) -> dict[str, str]:
@@ -102,6 +104,12 @@ class Registering:
         if keeps and self._ask.unattended:
             return {}
         fields = profile.credentials.model_fields
+        strange = [name for name in found if name not in fields]
+        if strange:
+            known = ", ".join(fields)
+            raise CommandError(
+                f"no credential of {profile.display_name}: {', '.join(strange)}; it has {known}", status=MISUSED
+            )
         missing = [name for name, one in fields.items() if one.is_required() and name not in found]
         self._ask.require_someone([f"--credential {name}=… ({fields[name].description or ''})" for name in missing])
         for name in missing:
@@ -163,7 +171,7 @@ class Registering:
         shown = [Fact("id", hotel_id, origin), Fact("vendor", draft.vendor, _ASKED)]
         shown += [
             Fact("base_url", draft.base_url, _ASKED),
-            Fact("property_id", draft.property_id or "", "one that the credentials open"),
+            Fact("property_id", draft.property_id or "", _ASKED if self._wish.property_id else _OPENED),
         ]
         say("")
         print_table(("field", "value", "because"), (one.row() for one in (*shown, *facts.values())))
@@ -236,6 +244,8 @@ class Registering:
         diagnosis = await self._gateway.doctor.check(registration, Patience(time.monotonic() + _LAST_LOOK_SECONDS))
         wrong = ", ".join(one.name for one in diagnosis.checks if not one.ok)
         say("a last look at it as it is registered: " + (f"WRONG: {wrong}" if wrong else "all is well"), "", "next:")
+        if wrong:
+            say(f"  pms-gateway doctor {hotel_id} --connection{self._wish.flags}")
         say(
             f"  pms-gateway keys create --client front-desk --scope read --hotel {hotel_id}{self._wish.flags}",
             f'  curl -H "Authorization: Bearer <that key>" http://127.0.0.1:{self._port}/v1/hotels/{hotel_id}/arrivals',

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from app.store.walking import Held
 
 _KINDS = ("encryption", "index", "idempotency")
+_STILL_NEEDED = 1
 
 
 def rotate_encryption(
@@ -29,7 +30,8 @@ def rotate_encryption(
     """Write everything anew that is under a former key, while gateways serve.
 
     Put the new key behind the others in ENCRYPTION_KEYS (or INDEX_KEYS) of every gateway and worker first, then in
-    front; then run this. It may be ended at any point, and goes on where it was.
+    front; then run this. It may be ended at any point, and goes on where it was. Ends with 0 when the former keys may
+    be removed, 1 when one is still needed, which it says.
     """
     settings = operator_settings(embedded=embedded, folder=folder)
     if show_status:
@@ -45,9 +47,8 @@ def rotate_encryption(
     _print_states(done.states)
     for key in done.retired:
         tell(f"{key.key_id} may be removed from {key.kind.setting} now")
-    for state in done.states:
-        for reason in _reasons(state):
-            tell(reason)
+    if _tell_what_is_needed(done.states):
+        raise typer.Exit(_STILL_NEEDED)
 
 
 def status(embedded: Embedded = False, folder: EmbeddedFolder = None) -> None:
@@ -120,11 +121,21 @@ def _print_status(settings: "Settings") -> None:
     async def find(gateway: "Gateway") -> "tuple[KeyState, ...]":
         return await _rotation(settings, gateway).states()
 
-    _print_states(at_gateway(settings, find, check_keys=False))
+    states = at_gateway(settings, find, check_keys=False)
+    _print_states(states)
+    _tell_what_is_needed([state for state in states if not state.held])  # what is held stands in the table
 
 
 def _tell(progress: "Progress") -> None:
     tell(f"{progress.table}: {progress.done} of about {progress.of}")
+
+
+def _tell_what_is_needed(states: "Sequence[KeyState]") -> bool:
+    """Say of each former key why it may not be removed yet; tells whether there is such a one."""
+    reasons = [reason for state in states for reason in _reasons(state)]
+    for reason in reasons:
+        tell(reason)
+    return bool(reasons)
 
 
 def _print_states(states: "Sequence[KeyState]") -> None:

@@ -15,8 +15,8 @@ CredentialPairs = Annotated[
     list[str] | None,
     typer.Option(
         metavar="NAME=VALUE",
-        help="Repeat it. VALUE is a reference (env:PMS_CRED_X, file:PATH), - for a line of standard input, or the "
-        "secret itself, which everybody on this machine can read in the list of processes.",
+        help="Repeat it. VALUE is a reference (env:PMS_CRED_X, file:PATH, vault:PATH#FIELD), - for a line of standard "
+        "input, or the secret itself, which everybody on this machine can read in the list of processes.",
     ),
 ]
 OptionPairs = Annotated[

@@ -122,6 +122,14 @@ class HotelDirectory:
         """
         await self._find(hotel_id, caller, until)
 
+    def check_place(self, base_url: str) -> None:
+        """Refuse where no hotel's PMS may be.
+
+        Raises:
+            InvalidRequest: naming `base_url`.
+        """
+        self._policy.check_url("base_url", base_url)
+
     async def visible(self, caller: Caller, *, until: float = float("inf")) -> list[Hotel]:
         """Give all hotels that the caller may see and that can be used, by id."""
         found = (await self._all(until)).values()
@@ -207,7 +215,7 @@ class HotelDirectory:
             profile = adapter_class(draft.vendor).profile
         except UnknownResource as error:
             raise InvalidRequest.of("vendor", error.detail) from None
-        self._policy.check_url("base_url", draft.base_url)
+        self.check_place(draft.base_url)
         if place_known and profile.needs_property_id and not draft.property_id:
             raise InvalidRequest.of("property_id", f"is required for {profile.display_name}")
         if draft.credentials is not None:

@@ -22,8 +22,8 @@ from app.domain.hotel import Hotel
 CLOCKS_DIFFER = 60.0
 """Seconds from which two clocks that differ are worth a sentence."""
 _TRUST = (
-    "have the PMS's administrator install a certificate of a public authority, or let this machine trust the private "
-    "one (SSL_CERT_FILE names a bundle with it and the public ones, for every gateway and worker)"
+    "have the PMS's administrator install a certificate of a public authority, or let every gateway and worker trust "
+    "the private one (PMS_CA_FILE names a file with its certificate)"
 )
 
 

@@ -236,9 +236,9 @@ def _faults(declared: Sequence[DeclaredKeys], registered: Sequence[RegisteredKey
 
 def _missing(key: RegisteredKey) -> str:
     return (
-        f"{key} is missing, and data is stored under it: put it back, behind the active one, "
-        f"or, if it is lost for good, give up what is under it with "
-        f"`pms-gateway keys give-up {key.kind.value} {key.key_id}`"
+        f"{key} is missing, and data may be stored under it: put it back, behind the active one, until "
+        f"`pms-gateway keys rotate-encryption` says that it may be removed; or, if it is lost for good, give up what "
+        f"is under it with `pms-gateway keys give-up {key.kind.value} {key.key_id}`"
     )
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -68,6 +69,15 @@ async def test_a_wrong_key_is_told_at_the_first_rule_and_fails(
     assert "401" in ran.out
     assert "wrong-key-of-mine" not in ran.out + ran.err
     assert ran.out.splitlines()[-1].startswith("0 of 146 rules kept; 1 broken")
+
+
+async def test_what_waits_for_one_broken_rule_does_not_hide_it(
+    bare: CommandLine, simulators: SimulatorServer, site: Site
+) -> None:
+    ran = await doctor(bare, simulators.base_url(site), "--key", "-", "--yes", given="wrong-key-of-mine")
+    skipped = [line for line in ran.out.splitlines() if line.startswith("skipped: ")]
+    assert any(re.search(r"\d+ rules \(needs 7\.1\): 1\.1, 1\.2", line) for line in skipped)
+    assert len(skipped) < 30
 
 
 async def test_one_section_brings_what_it_needs(bare: CommandLine, simulators: SimulatorServer, site: Site) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -205,6 +206,42 @@ async def test_a_value_that_contradicts_the_pms_is_found_before_it_is_registered
     refused = await setup(fresh_site("bridge"), property_id="HARBOUR", hotel_id=hotel_id, currency="CHF")
     assert not refused.healthy
     assert await stored(gateway, hotel_id) is None
+
+
+async def test_the_table_says_where_each_value_is_from(setup: Setup, fresh_site: FreshSite) -> None:
+    named = await setup(fresh_site("bridge"), property_id="HARBOUR", hotel_id=next(_IDS))
+    assert re.search(r"property_id +HARBOUR +you said so", named.out)
+    assert "client_cert  optional" in named.out
+    assert "None" not in named.out
+
+
+async def test_what_does_not_work_yet_is_sent_on_to_the_doctor(setup: Setup, fresh_site: FreshSite) -> None:
+    forced = await setup(
+        fresh_site("bridge"),
+        property_id="HARBOUR",
+        hotel_id="ill",
+        key="WRONGKEY",
+        timezone="UTC",
+        name="Ill",
+        currency="EUR",
+        force=True,
+    )
+    assert "pms-gateway doctor ill --connection --embedded" in forced.out
+
+
+def test_a_credential_that_the_vendor_does_not_have_is_told(operator: CommandLine) -> None:
+    given = ("--vendor", "bridge", "--base-url", "https://pms.example", "--credential", "key=canary-secret")
+    refused = operator("setup", "--yes", *given)
+    assert refused.status == 2
+    assert "no credential of Bridge: key; it has" in refused.err
+    assert "canary-secret" not in refused.err + refused.out
+
+
+def test_an_address_that_is_none_is_told_before_a_secret_is_asked_for(operator: CommandLine) -> None:
+    refused = operator("setup", given="bridge\n127.0.0.1/bridge\n")
+    assert refused.status == 2
+    assert "base_url: must be an http or https URL" in refused.err
+    assert "Credential api_key" not in refused.err
 
 
 @pytest.mark.parametrize("given", ["canary-secret", "=canary-secret", "api_key="])

@@ -136,7 +136,7 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
 
 @pytest.fixture
 def trusted(authority: Authority, monkeypatch: pytest.MonkeyPatch) -> Authority:
-    """The authority, trusted by this machine in the way that the sentence on it names."""
+    """The authority, trusted by this machine."""
     monkeypatch.setenv("SSL_CERT_FILE", str(authority.folder / "ca.pem"))
     return authority
 
@@ -152,15 +152,13 @@ async def test_a_certificate_that_is_signed_by_itself(authority: Authority) -> N
     assert "is signed by itself" in await tls_finding(authority.self_signed())
 
 
-async def test_a_certificate_of_a_private_authority_and_the_way_to_trust_it(
-    authority: Authority, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_certificate_of_a_private_authority_and_the_way_to_trust_it(authority: Authority) -> None:
     detail = await tls_finding(authority.server())
     assert "no authority that this machine trusts" in detail
-    assert "SSL_CERT_FILE" in detail
-    monkeypatch.setenv("SSL_CERT_FILE", str(authority.folder / "ca.pem"))
+    assert "PMS_CA_FILE" in detail
     answer = http_answer(orjson.dumps(FACTS).decode())
-    async with surgery() as opened, impostor(answer, tls=authority.server()) as port:
+    ca_file = authority.folder / "ca.pem"
+    async with surgery(ca_file=ca_file) as opened, impostor(answer, tls=authority.server()) as port:
         assert (await looked_at(opened, f"https://localhost:{port}")).reached
 
 

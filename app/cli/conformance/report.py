@@ -10,6 +10,7 @@ from app.cli.conformance.rules import Outcome
 from app.cli.conformance.run import Finding
 from app.cli.conformance.sandbox import Sandbox
 
+_SHARED_BY_MANY = 3
 HEADINGS = ("section", *(outcome.value for outcome in Outcome))
 
 
@@ -29,10 +30,26 @@ def details(findings: Sequence[Finding]) -> Iterator[str]:
         for one in findings:
             if one.outcome is outcome:
                 yield from _told(one)
+    yield from _untried(findings)
+
+
+def _untried(findings: Sequence[Finding]) -> Iterator[str]:
+    together = _together(findings)
     for outcome in (Outcome.NOT_BUILT, Outcome.SKIPPED):
         for one in findings:
-            if one.outcome is outcome:
+            if one.outcome is outcome and not (outcome is Outcome.SKIPPED and one.reason in together):
                 yield f"{outcome}: {one.rule.number} {one.rule.says} ({one.reason})"
+    for reason, numbers in together.items():
+        yield f"{Outcome.SKIPPED}: {len(numbers)} rules ({reason}): {', '.join(numbers)}"
+
+
+def _together(findings: Sequence[Finding]) -> dict[str, list[str]]:
+    """Give the numbers of skipped rules by reasons that many share: a line for each would hide what is broken."""
+    numbers: dict[str, list[str]] = {}
+    for one in findings:
+        if one.outcome is Outcome.SKIPPED:
+            numbers.setdefault(one.reason, []).append(one.rule.number)
+    return {reason: those for reason, those in numbers.items() if len(those) > _SHARED_BY_MANY}
 
 
 def _told(one: Finding) -> Iterator[str]:
