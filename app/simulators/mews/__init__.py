@@ -33,7 +33,7 @@ SIMULATOR = Simulator(
     registration=_registration,
     setups=(CANAL, HUDSON),
     modes={
-        "token": ("portfolio", "enterprise"),
+        "opens": ("portfolio", "one_enterprise"),
         "integration": ("enabled", "disabled"),
         "pricing": ("own", "net"),
         "rate_limit": ("on", "without_retry_after", "off"),

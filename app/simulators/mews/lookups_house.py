@@ -10,6 +10,7 @@ from app.simulators.mews.enterprises import AGES
 from app.simulators.mews.exchange import Problem, Visit, invalid
 from app.simulators.mews.premises import Premises
 from app.simulators.mews.shown import Shown
+from app.simulators.mews.times import utc
 
 LONGEST_DAYS = 367
 """Of days that one question can be about."""
@@ -149,8 +150,8 @@ def availability(visit: Visit) -> Shown:
     days = _days(premises, asked)
     sold, hotel = premises.hotel.sold(), premises.hotel
     return {
-        "TimeUnitStartsUtc": [shown.utc(premises.clock.at(day)) for day in days],
-        "DatesUtc": [shown.utc(premises.clock.at(day)) for day in days],
+        "TimeUnitStartsUtc": [utc(premises.clock.at(day)) for day in days],
+        "DatesUtc": [utc(premises.clock.at(day)) for day in days],
         "CategoryAvailabilities": [
             {
                 "CategoryId": kind,
@@ -173,8 +174,8 @@ def nightly_prices(visit: Visit) -> Shown:
     base = next(iter(listed.values()))
     return {
         "Currency": premises.hotel.setup.currency,
-        "TimeUnitStartsUtc": [shown.utc(premises.clock.at(day)) for day in days],
-        "DatesUtc": [shown.utc(premises.clock.at(day)) for day in days],
+        "TimeUnitStartsUtc": [utc(premises.clock.at(day)) for day in days],
+        "DatesUtc": [utc(premises.clock.at(day)) for day in days],
         "BaseAmountPrices": [shown.stay_amount(premises, price) for price in base],
         "BasePrices": [shown.number(price) for price in base],
         "CategoryPrices": [

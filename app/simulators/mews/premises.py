@@ -114,9 +114,11 @@ class Premises:
         return next((room for room in self.hotel.rooms.values() if self.resource_id(room.number) == resource_id), None)
 
     def inspect(self) -> None:
-        """Let a housekeeper look at all clean rooms: guests are let into inspected ones only."""
+        """Let a housekeeper look at clean rooms, and at those of today's guests: others let nobody in."""
+        today = self.hotel.business_date
+        awaited = {one.rooms[0].room_number for one in self.bookings() if one.holds_room and one.arrival == today}
         for room in self.hotel.rooms.values():
-            if room.cleaning is Housekeeping.CLEAN:
+            if room.cleaning is Housekeeping.CLEAN or room.number in awaited:
                 room.cleaning = Housekeeping.INSPECTED
 
     # Guests

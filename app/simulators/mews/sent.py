@@ -115,7 +115,8 @@ class CategoriesQuestion(ListQuestion):
 class AssignmentsQuestion(ListQuestion):
     """`resourceCategoryAssignments/getAll`."""
 
-    updated_utc: Interval | None = None  # type: ignore[assignment] # this list alone has no longest interval
+    updated_utc: Interval | None = None
+    """This list alone has no longest interval."""
     resource_category_ids: Ids
     resource_category_assignment_ids: Ids | None = None
     resource_ids: Ids | None = None

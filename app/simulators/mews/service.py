@@ -16,7 +16,16 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from app.simulators.mews import lookups_house, lookups_stays, sent
+from app.simulators.mews import (
+    acts_guests,
+    acts_orders,
+    acts_stays,
+    lookups_house,
+    lookups_money,
+    lookups_notes,
+    lookups_stays,
+    sent,
+)
 from app.simulators.mews.enterprises import ENTERPRISES
 from app.simulators.mews.exchange import Problem, Visit
 from app.simulators.mews.premises import Premises
@@ -39,7 +48,34 @@ OPERATIONS: Mapping[str, Act] = {
     "ageCategories/getAll": lookups_house.ages,
     "reservations/price": lookups_house.price,
     "reservations/getAll/2023-06-06": lookups_stays.reservations,
+    "reservations/add": acts_stays.add,
+    "reservations/update": acts_stays.update,
+    "reservations/updateInterval": acts_stays.update_interval,
+    "reservations/updateCustomer": acts_stays.update_customer,
+    "reservations/cancel": acts_stays.cancel,
+    "reservations/confirm": acts_stays.confirm,
+    "reservations/start": acts_stays.start,
+    "reservations/process": acts_stays.process,
     "customers/getAll": lookups_stays.customers,
+    "customers/add": acts_guests.add_customer,
+    "customers/update": acts_guests.update_customer,
+    "addresses/getAll": lookups_notes.addresses,
+    "companionships/getAll": lookups_notes.companionships,
+    "accountNotes/getAll": lookups_notes.guest_notes,
+    "accountNotes/add": acts_guests.add_account_notes,
+    "accountNotes/update": acts_guests.update_account_notes,
+    "accountNotes/delete": acts_guests.delete_account_notes,
+    "serviceOrderNotes/getAll": lookups_notes.order_notes,
+    "serviceOrderNotes/add": acts_guests.add_order_notes,
+    "resources/update": acts_guests.update_resources,
+    "orders/add": acts_orders.add,
+    "orderItems/getAll": lookups_money.order_items,
+    "payments/getAll": lookups_money.payments,
+    "productServiceOrders/getAll": lookups_money.product_orders,
+    "products/getAll": lookups_money.products,
+    "accountingCategories/getAll": lookups_money.accounting_categories,
+    "taxations/getAll": lookups_money.taxations,
+    "taxEnvironments/getAll": lookups_money.tax_environments,
 }
 
 
@@ -135,7 +171,7 @@ class _Door:
             return None
         if _same(token, self._site.api_key):
             everywhere = tuple(self.premises.values())
-            return everywhere if self._site.modes["token"] == "portfolio" else everywhere[:1]
+            return everywhere if self._site.modes["opens"] == "portfolio" else everywhere[:1]
         own = (one for one in self.premises.values() if _same(token, own_token(self._site.api_key, one.facts.number)))
         found = next(own, None)
         return None if found is None else (found,)

@@ -18,7 +18,7 @@ _STATES = {
     Housekeeping.INSPECTED: "Inspected",
     Housekeeping.PICKUP: "Dirty",
 }
-_NO_PROMOTIONS = dict.fromkeys(
+NO_PROMOTIONS = dict.fromkeys(
     ("BeforeCheckIn", "AfterCheckIn", "DuringStay", "BeforeCheckOut", "AfterCheckOut", "DuringCheckOut"), False
 )
 
@@ -108,7 +108,7 @@ def _enterprise(premises: Premises, pricing: str) -> Shown:
 def service(premises: Premises, service_id: str, name: str, place: int) -> Shown:
     """Write a service: rooms by the day, meeting rooms by the hour, or things to be ordered."""
     facts = premises.facts
-    data: Shown = {"Discriminator": "Additional", "Value": {"Promotions": _NO_PROMOTIONS}}
+    data: Shown = {"Discriminator": "Additional", "Value": {"Promotions": NO_PROMOTIONS}}
     if service_id != facts.order_service:
         days = service_id == facts.stay_service
         start = duration(facts.start if days else "00:00")
