@@ -4,8 +4,8 @@ from app.simulators.mews import sent_orders, shown, shown_money
 from app.simulators.mews.enterprises import ACCOUNTING, ENTERPRISES, PRODUCTS
 from app.simulators.mews.exchange import Problem, Visit
 from app.simulators.mews.folios import Owed, orders, owed, owed_by_none, owing
-from app.simulators.mews.lookups_house import among
 from app.simulators.mews.ledger import Order
+from app.simulators.mews.lookups_house import among
 from app.simulators.mews.premises import Premises
 from app.simulators.mews.shown import Shown
 from app.simulators.records import Booking, Line, LineType
