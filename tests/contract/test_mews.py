@@ -13,6 +13,7 @@ from tests.fixtures.stays import seeded
 class TestMews(VendorContract):
     vendor = "mews"
     booking: ClassVar[dict[str, str]] = {"path": "reservations/add$"}
+    sends_before_booking = 1
     charging: ClassVar[dict[str, str]] = {"path": "orders/add$"}
 
     @pytest.fixture
