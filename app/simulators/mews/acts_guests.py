@@ -12,7 +12,6 @@ from app.simulators.mews.premises import Premises
 from app.simulators.mews.shown import Shown
 from app.simulators.records import Guest, Housekeeping, Liking
 
-_IMPORTANT = frozenset({"Important", "VeryImportant"})
 _KEPT = ("Title", "SecondLastName", "Sex", "BirthDate", "Notes", "CarRegistrationNumber", "DietaryRequirements")
 _PREFERENCE = re.compile(r"(?P<category>[^:()]+): (?P<value>[^()]+?)(?: \((?P<note>.+)\))?")
 """How the front desk writes down what a guest likes: `category: value (note)`."""
@@ -66,7 +65,7 @@ def _written(premises: Premises, guest: Guest, sent: sent_guests.ProfileSent, la
     }
     changes = {name: value for name, value in said.items() if value}
     if sent.classifications is not None:
-        changes["vip"] = not _IMPORTANT.isdisjoint(sent.classifications)
+        changes["vip"] = not shown_stays.IMPORTANT.isdisjoint(sent.classifications)
     known = premises.ledger.accounts.setdefault(guest.id, {})
     known |= sent.members(*(_python_name(name) for name in _KEPT))
     if sent.classifications is not None:

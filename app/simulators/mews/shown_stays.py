@@ -1,5 +1,6 @@
 """A reservation in its two shapes, and its guest."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from app.simulators.mews.enterprises import PROFILE
@@ -8,6 +9,7 @@ from app.simulators.mews.shown import PROFILES, Shown, listed
 from app.simulators.mews.times import utc
 from app.simulators.records import Booking, Guest, StayStatus
 
+IMPORTANT = frozenset({"Important", "VeryImportant"})
 STATES = {
     StayStatus.TENTATIVE: "Optional",
     StayStatus.CONFIRMED: "Confirmed",
@@ -121,10 +123,16 @@ def old_reservation(premises: Premises, booking: Booking) -> Shown:
     }
 
 
+def _classifications(guest: Guest, written: Sequence[str]) -> list[str]:
+    """Give what a guest is counted among; who is important is known to the hotel itself."""
+    if not guest.vip:
+        return [one for one in written if one not in IMPORTANT]
+    return list(written) if IMPORTANT.intersection(written) else [*written, "VeryImportant"]
+
+
 def customer(premises: Premises, guest: Guest) -> Shown:
     """Write a guest."""
     known = premises.ledger.accounts.get(guest.id, {})
-    classes = [*known.get("Classifications", ()), *(("VeryImportant",) if guest.vip else ())]
     return {
         "Id": guest.id,
         "ChainId": premises.facts.chain,
@@ -155,5 +163,5 @@ def customer(premises: Premises, guest: Guest) -> Shown:
         "AddressId": None,
         "Options": [],
         **known,
-        "Classifications": classes,
+        "Classifications": _classifications(guest, known.get("Classifications", ())),
     }

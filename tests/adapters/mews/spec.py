@@ -131,10 +131,11 @@ class Contract:
         return [f"{operation} answer: {one}" for one in _Judge(self, operation).of("Response", body, "")]
 
     def table(self, operation: str, name: str) -> Table | None:
-        """Find a type: of the operation, of its page, of another page, of all."""
+        """Find a type: of the operation, of its page, of the list of such things, of any page, of all."""
         own = self.operations[operation]
         page = [one for one in self.operations.values() if one["source_page"] == own["source_page"]]
-        for one in (own, *page, *self.operations.values()):
+        lists = [one for name_of, one in self.operations.items() if name_of.endswith("/getAll")]
+        for one in (own, *page, *lists, *self.operations.values()):
             if name in one["schemas"]:
                 found: Table = one["schemas"][name]
                 return found
