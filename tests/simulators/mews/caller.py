@@ -23,8 +23,8 @@ class Connector:
     http: httpx.AsyncClient
     place: Premises
 
-    async def send(self, operation: str, *, without: str = "", **members: Any) -> httpx.Response:
-        """Send a request and give the whole answer."""
+    async def send(self, operation: str, without: str = "", /, **members: Any) -> httpx.Response:
+        """Send a request, `without` one of its members, and give the whole answer."""
         body = {
             "ClientToken": client_token(self.site.api_key),
             "AccessToken": self.site.api_key,
@@ -34,7 +34,7 @@ class Connector:
         body.pop(without, None)
         return await self.http.post(operation, json=body)
 
-    async def __call__(self, operation: str, *, status: int = 200, **members: Any) -> Any:
+    async def __call__(self, operation: str, status: int = 200, /, **members: Any) -> Any:
         """Send a request and give the answer's body."""
         answer = await self.send(operation, **members)
         assert answer.status_code == status, (operation, answer.text)
@@ -72,7 +72,7 @@ class Connector:
         """Give a day on which the house is empty."""
         return self.place.hotel.business_date + timedelta(days=30)
 
-    def wish(self, arrival: date | None = None, nights: int = 2, **members: Any) -> dict[str, Any]:
+    def wish(self, arrival: date | None = None, nights: int = 2, /, **members: Any) -> dict[str, Any]:
         """Write a stay of two adults in the first room type, at the first rate."""
         first = arrival or self.month_ahead()
         return {
@@ -93,14 +93,14 @@ class Connector:
         """Book a stay, without a mail; gives the reservation as it is told, or the refusal."""
         wanted = self.wish(arrival, nights, CustomerId=await self.customer(), **members)
         sent = {"ServiceId": self.stay, "Reservations": [wanted], "SendConfirmationEmail": False}
-        told = await self("reservations/add", status=status, **self.enterprise, **sent)
+        told = await self("reservations/add", status, **self.enterprise, **sent)
         return told["Reservations"][0]["Reservation"] if status == 200 else told
 
     async def update(self, reservation_id: str, *, status: int = 200, reason: str = "asked", **changes: Any) -> Any:
         """Change a reservation: what is named gets that value."""
         values = {name: {"Value": value} for name, value in changes.items()}
         sent = {"ReservationUpdates": [{"ReservationId": reservation_id, **values}], "Reason": reason}
-        return await self("reservations/update", status=status, **self.enterprise, **sent)
+        return await self("reservations/update", status, **self.enterprise, **sent)
 
     async def reservation(self, reservation_id: str) -> Any:
         """Read a reservation."""

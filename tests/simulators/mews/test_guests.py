@@ -25,14 +25,14 @@ async def test_guests_are_found_by_what_they_are_exactly_called(call: Connector)
 
 async def test_a_search_needs_something_to_go_by(call: Connector) -> None:
     asked = {"Extent": {"Customers": True}, "ActivityStates": ["Active"], "Limitation": ALL}
-    await call("customers/getAll", status=400, ChainIds=[call.place.facts.chain], **asked)
+    await call("customers/getAll", 400, ChainIds=[call.place.facts.chain], **asked)
 
 
 async def test_chains_know_only_their_own_guests(call: Connector) -> None:
     other = list(call.site.app.state.premises.values())[1]  # type: ignore[attr-defined] # the application has them
     assert await found(call, LastNames=["Lovelace"]) == ["Lovelace", "Lovelace"]
     assert await found(call, LastNames=["Lovelace"], ChainIds=[other.facts.chain]) == ["Lovelace"]
-    await call("customers/add", status=400, LastName="Shelley", OverwriteExisting=False)
+    await call("customers/add", 400, LastName="Shelley", OverwriteExisting=False)
 
 
 async def test_a_new_guest_is_told_at_the_top_of_the_answer(call: Connector) -> None:
@@ -64,10 +64,10 @@ async def test_an_address_is_a_record_of_its_own(call: Connector) -> None:
 async def test_an_address_that_is_known_is_refused_or_written_over(call: Connector) -> None:
     first = await call.customer()
     sent = {"LastName": "Godwin", "Email": "MARY@example.test", **call.chain}
-    await call("customers/add", status=403, OverwriteExisting=False, **sent)
+    await call("customers/add", 403, OverwriteExisting=False, **sent)
     told = await call("customers/add", OverwriteExisting=True, **sent)
     assert (told["Id"], told["LastName"], told["FirstName"]) == (first, "Godwin", "Mary")
-    await call("customers/add", status=400, **sent)
+    await call("customers/add", 400, **sent)
 
 
 async def test_an_installation_may_have_several_guests_of_one_address(connect: MakeConnector) -> None:
@@ -82,7 +82,7 @@ async def test_what_is_blank_in_a_change_is_kept(call: Connector) -> None:
     sent = {"CustomerId": guest_id, "Phone": "+44 20 5550199", "FirstName": "", "Email": None}
     told = await call("customers/update", **sent, **call.chain)
     assert (told["Phone"], told["FirstName"], told["Email"]) == ("+44 20 5550199", "Mary", "mary@example.test")
-    await call("customers/update", status=400, CustomerId="another", **call.chain)
+    await call("customers/update", 400, CustomerId="another", **call.chain)
 
 
 async def test_classifications_are_written_as_a_whole(call: Connector) -> None:
@@ -117,7 +117,7 @@ async def test_what_a_guest_likes_is_in_the_notes_on_them(call: Connector) -> No
     assert [(liking.category, liking.value) for liking in guest.likings] == [("room", "quiet"), ("Other", "Sings")]
     assert await call("accountNotes/delete", AccountNoteIds=[added["Id"]], **call.chain) == {}
     assert await notes() == ["room: quiet (away from the lift)"]
-    await call("accountNotes/delete", status=400, AccountNoteIds=[added["Id"]], **call.chain)
+    await call("accountNotes/delete", 400, AccountNoteIds=[added["Id"]], **call.chain)
 
 
 @pytest.mark.parametrize(
@@ -132,7 +132,7 @@ async def test_what_a_guest_likes_is_in_the_notes_on_them(call: Connector) -> No
 )
 async def test_a_note_that_cannot_be_is_refused(call: Connector, wrong: dict[str, Any]) -> None:
     one = {"AccountId": await call.customer(), "Content": "Sings", "Classifications": ["General"]}
-    await call("accountNotes/add", status=400, AccountNotes=[one | wrong], **call.chain)
+    await call("accountNotes/add", 400, AccountNotes=[one | wrong], **call.chain)
 
 
 async def test_notes_on_reservations_come_last_first(call: Connector) -> None:

@@ -44,9 +44,9 @@ async def test_the_state_of_a_room_is_told_and_set(call: Connector) -> None:
         assert (await state(), room.cleaning.value) == (wanted, wanted.lower())
     call.place.hotel.take_out_of_order(room)
     assert await state() == "OutOfOrder"
-    await call("resources/update", status=403, ResourceUpdates=[update])
-    await call("resources/update", status=400, ResourceUpdates=[update | {"State": {"Value": "OutOfOrder"}}])
-    await call("resources/update", status=400, ResourceUpdates=[update | {"ResourceId": "another"}])
+    await call("resources/update", 403, ResourceUpdates=[update])
+    await call("resources/update", 400, ResourceUpdates=[update | {"State": {"Value": "OutOfOrder"}}])
+    await call("resources/update", 400, ResourceUpdates=[update | {"ResourceId": "another"}])
     assert room.cleaning is Housekeeping.INSPECTED
 
 
@@ -99,11 +99,11 @@ async def test_what_is_no_midnight_or_too_long_is_refused(
 ) -> None:
     units = {"FirstTimeUnitStartUtc": first, "LastTimeUnitStartUtc": last}
     [plan, *_] = call.place.hotel.plans
-    await call(operation, status=400, ServiceId=call.stay, RateId=plan, **units)
+    await call(operation, 400, ServiceId=call.stay, RateId=plan, **units)
 
 
 async def test_prices_of_days_add_up_to_the_price_of_the_stay(call: Connector) -> None:
-    wish = call.wish(SUMMER_TIME - timedelta(days=2), nights=4, Identifier="one")
+    wish = call.wish(SUMMER_TIME - timedelta(days=2), 4, Identifier="one")
     told = await call("reservations/price", ServiceId=call.stay, Reservations=[wish])
     [total] = told["ReservationPrices"]
     units = days(call, SUMMER_TIME - timedelta(days=2), SUMMER_TIME + timedelta(days=1))
@@ -131,9 +131,7 @@ async def test_children_are_counted_by_the_categories_of_their_ages(call: Connec
 @pytest.mark.parametrize("unknown", ["RateId", "RequestedCategoryId"])
 async def test_prices_of_what_is_not_there_are_refused(call: Connector, unknown: str) -> None:
     wish = call.wish(**{unknown: "another"})
-    assert (
-        unknown in (await call("reservations/price", status=400, ServiceId=call.stay, Reservations=[wish]))["Message"]
-    )
+    assert unknown in (await call("reservations/price", 400, ServiceId=call.stay, Reservations=[wish]))["Message"]
 
 
 async def test_the_second_enterprise_counts_before_tax_in_its_own_money_and_zone(call: Connector) -> None:

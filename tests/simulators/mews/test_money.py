@@ -27,7 +27,7 @@ async def order(call: Connector, *, status: int = 200, **members: Any) -> Any:
         "Items": [BEER | {"UnitAmount": gross(), "ExternalIdentifier": "ref 1"}],
         **members,
     }
-    return await call("orders/add", status=status, **call.enterprise, **sent)
+    return await call("orders/add", status, **call.enterprise, **sent)
 
 
 async def items(call: Connector, **asked: Any) -> list[Any]:
@@ -152,7 +152,7 @@ async def test_taxes_are_listed_by_environment(call: Connector) -> None:
 
 
 async def test_items_need_something_to_go_by(call: Connector) -> None:
-    await call("orderItems/getAll", status=400, AccountingStates=["Open"], **call.here)
+    await call("orderItems/getAll", 400, AccountingStates=["Open"], **call.here)
 
 
 async def test_money_of_another_enterprise_is_not_told(call: Connector) -> None:

@@ -57,7 +57,7 @@ async def test_states_are_named_as_each_shape_names_them(
     assert call.place.hotel.bookings[told["Id"]].status is status
     await call("reservations/confirm", ReservationIds=[told["Id"]], SendConfirmationEmail=False, **call.enterprise)
     assert (await call.reservation(told["Id"]))["State"] == "Confirmed"
-    await call("reservations/confirm", status=403, ReservationIds=[told["Id"]], **call.enterprise)
+    await call("reservations/confirm", 403, ReservationIds=[told["Id"]], **call.enterprise)
 
 
 async def test_the_last_room_is_sold_once_unless_overbooking_is_wanted(call: Connector) -> None:
@@ -77,7 +77,7 @@ async def test_several_reservations_are_made_together_or_not_at_all(call: Connec
     customer = await call.customer()
     wanted = [call.wish(CustomerId=customer, Identifier=str(number)) for number in range(2)]
     sent: dict[str, Any] = {"ServiceId": call.stay, **call.enterprise, "SendConfirmationEmail": False}
-    await call("reservations/add", status=400, Reservations=[*wanted, wanted[0] | {"CustomerId": "another"}], **sent)
+    await call("reservations/add", 400, Reservations=[*wanted, wanted[0] | {"CustomerId": "another"}], **sent)
     assert len(call.place.hotel.bookings) == before
     told = (await call("reservations/add", Reservations=wanted, **sent))["Reservations"]
     assert [one["Identifier"] for one in told] == ["0", "1"]
@@ -87,7 +87,7 @@ async def test_several_reservations_are_made_together_or_not_at_all(call: Connec
 @pytest.mark.parametrize("unknown", ["CustomerId", "RateId", "RequestedCategoryId"])
 async def test_what_is_not_there_cannot_be_booked(call: Connector, unknown: str) -> None:
     wanted = call.wish(**({"CustomerId": await call.customer()} | {unknown: "another"}))
-    refused = await call("reservations/add", status=400, ServiceId=call.stay, Reservations=[wanted], **call.enterprise)
+    refused = await call("reservations/add", 400, ServiceId=call.stay, Reservations=[wanted], **call.enterprise)
     assert unknown in refused["Message"]
 
 
@@ -107,7 +107,7 @@ async def test_what_is_not_there_cannot_be_booked(call: Connector, unknown: str)
 async def test_writes_to_what_is_not_there_are_invalid(
     call: Connector, operation: str, members: dict[str, Any]
 ) -> None:
-    assert (await call(operation, status=400, **members, **call.enterprise))["Message"].startswith("Invalid ")
+    assert (await call(operation, 400, **members, **call.enterprise))["Message"].startswith("Invalid ")
 
 
 @pytest.mark.parametrize("name", ["ReservationIds", "AccountIds", "Numbers", "ServiceIds", "ChannelNumbers"])
@@ -119,7 +119,7 @@ async def test_a_reservation_of_another_enterprise_is_neither_read_nor_written(c
     other = list(call.site.hotels.values())[1]
     reservation_id = next(iter(other.bookings))
     assert (await call(READ, ReservationIds=[reservation_id], **call.here))["Reservations"] == []
-    await call("reservations/start", status=400, ReservationId=reservation_id, **call.enterprise)
+    await call("reservations/start", 400, ReservationId=reservation_id, **call.enterprise)
 
 
 async def test_lists_go_by_states_and_by_when_stays_begin_end_or_collide(call: Connector) -> None:
@@ -134,8 +134,8 @@ async def test_lists_go_by_states_and_by_when_stays_begin_end_or_collide(call: C
     assert await names(ScheduledEndUtc=day, States=["Started"]) == {"Hopper"}
     assert await names(CollidingUtc=day, States=["Started"]) == {"Lovelace", "Hopper", "Turing"}
     assert await names(States=["Canceled"]) == {"Newton", "Franklin"}
-    await call(READ, status=400, ScheduledStartUtc=day, ActualStartUtc=day, **call.here)
-    await call(READ, status=400, States=["Enquired"], **call.here)
+    await call(READ, 400, ScheduledStartUtc=day, ActualStartUtc=day, **call.here)
+    await call(READ, 400, States=["Enquired"], **call.here)
 
 
 async def test_a_no_show_is_a_cancellation_with_a_reason(call: Connector) -> None:
@@ -205,7 +205,7 @@ async def test_a_later_hour_of_departure_costs_nothing(call: Connector) -> None:
     assert await call("reservations/updateInterval", **sent, **call.enterprise) == {}
     assert (await call.reservation(lovelace.id))["ScheduledEndUtc"] == earlier
     del sent["ChargeCancellationFee"]
-    await call("reservations/updateInterval", status=400, **sent, **call.enterprise)
+    await call("reservations/updateInterval", 400, **sent, **call.enterprise)
 
 
 async def test_a_change_that_meets_another_is_refused_once(connect: MakeConnector) -> None:
@@ -218,13 +218,13 @@ async def test_a_change_that_meets_another_is_refused_once(connect: MakeConnecto
 async def test_a_cancellation_says_why_and_is_done_once(call: Connector) -> None:
     booked = await call.book()
     one = {"ReservationIds": [booked["Id"]], "SendEmail": False, **call.enterprise}
-    await call("reservations/cancel", status=400, **one)
+    await call("reservations/cancel", 400, **one)
     assert await call("reservations/cancel", Notes="ill", **one) == {"ReservationIds": [booked["Id"]]}
     told = await call.reservation(booked["Id"])
     assert (told["State"], told["CancelledUtc"] is None) == ("Canceled", False)
-    await call("reservations/cancel", status=403, Notes="ill", **one)
+    await call("reservations/cancel", 403, Notes="ill", **one)
     here = {"ReservationIds": [call.seeded("Lovelace").id], "SendEmail": False, **call.enterprise}
-    await call("reservations/cancel", status=403, Notes="ill", **here)
+    await call("reservations/cancel", 403, Notes="ill", **here)
 
 
 async def test_guests_are_let_in_on_their_day_into_an_inspected_room(call: Connector) -> None:
@@ -232,19 +232,19 @@ async def test_guests_are_let_in_on_their_day_into_an_inspected_room(call: Conne
     room = call.place.hotel.rooms[str(johnson.rooms[0].room_number)]
     start = {"ReservationId": johnson.id, **call.enterprise}
     room.cleaning = Housekeeping.CLEAN
-    await call("reservations/start", status=403, **start)
+    await call("reservations/start", 403, **start)
     room.cleaning = Housekeeping.INSPECTED
     assert await call("reservations/start", **start) == {}
     assert (johnson.status, room.occupied_by) == (StayStatus.IN_HOUSE, johnson.id)
-    await call("reservations/start", status=403, **start)
-    await call("reservations/start", status=403, ReservationId=call.seeded("Lamarr").id, **call.enterprise)
+    await call("reservations/start", 403, **start)
+    await call("reservations/start", 403, ReservationId=call.seeded("Lamarr").id, **call.enterprise)
 
 
 async def test_an_installation_may_let_nobody_in_before_the_hour(connect: MakeConnector) -> None:
     call = connect(early_start="refused")
     johnson = call.seeded("Johnson")
     call.at(call.place.clock.at(johnson.arrival, "14:59"))
-    await call("reservations/start", status=403, ReservationId=johnson.id, **call.enterprise)
+    await call("reservations/start", 403, ReservationId=johnson.id, **call.enterprise)
     call.at(call.place.clock.at(johnson.arrival, "15:00"))
     await call("reservations/start", ReservationId=johnson.id, **call.enterprise)
 
@@ -252,13 +252,13 @@ async def test_an_installation_may_let_nobody_in_before_the_hour(connect: MakeCo
 async def test_guests_who_owe_something_leave_only_when_that_is_said_to_be_right(call: Connector) -> None:
     hopper = call.seeded("Hopper")
     process = {"ReservationId": hopper.id, **call.enterprise}
-    await call("reservations/process", status=403, **process)
-    await call("reservations/process", status=400, AllowOpenBalance=True, **process)
+    await call("reservations/process", 403, **process)
+    await call("reservations/process", 400, AllowOpenBalance=True, **process)
     assert await call("reservations/process", AllowOpenBalance=True, Notes="invoice", CloseBills=True, **process) == {}
     assert (await call.reservation(hopper.id))["State"] == "Processed"
     items = await call("orderItems/getAll", ServiceOrderIds=[hopper.id], AccountingStates=["Open"], **call.here)
     assert items["OrderItems"]
-    await call("reservations/process", status=403, **process)
+    await call("reservations/process", 403, **process)
 
 
 async def test_guests_who_owe_nothing_leave_with_closed_bills(call: Connector) -> None:
