@@ -4,6 +4,7 @@
 how long it may be. What the tables leave out, or get wrong, is written down here with its reason.
 """
 
+import contextlib
 import os
 import re
 from collections.abc import Iterator, Mapping, MutableMapping, Sequence
@@ -16,6 +17,9 @@ from typing import Any
 import orjson
 import pytest
 from starlette.types import Message, Receive, Scope, Send
+
+from app.simulators.site import Site
+from tests.fixtures.simulators import FreshSite
 
 PROJECT = Path(__file__).parents[3]
 ROOT = "/api/connector/v1/"
@@ -97,6 +101,7 @@ class Contract:
     """All tables, by operation."""
 
     operations: Mapping[str, Mapping[str, Any]]
+    _found: dict[tuple[str, str], Table | None] = field(default_factory=dict)
 
     @classmethod
     def at_hand(cls) -> "Contract | None":
@@ -132,6 +137,11 @@ class Contract:
 
     def table(self, operation: str, name: str) -> Table | None:
         """Find a type: of the operation, of its page, of the list of such things, of any page, of all."""
+        if (operation, name) not in self._found:
+            self._found[operation, name] = self._search(operation, name)
+        return self._found[operation, name]
+
+    def _search(self, operation: str, name: str) -> Table | None:
         own = self.operations[operation]
         page = [one for one in self.operations.values() if one["source_page"] == own["source_page"]]
         lists = [one for name_of, one in self.operations.items() if name_of.endswith("/getAll")]
@@ -219,13 +229,16 @@ def _sized(contract: str, value: Any, place: str) -> Iterator[str]:
 
 @dataclass
 class Judged:
-    """The vendor's application, with a judge beside it who holds every call and answer against the tables."""
+    """The vendor's application, with a judge beside it who holds every call and answer against the tables.
+
+    Judging takes longer than answering, so it is done when somebody asks what was found.
+    """
 
     app: Any
     contract: Contract
-    misfits: list[str] = field(default_factory=list)
     seen: set[str] = field(default_factory=set)
     """Operations that were called and answered well."""
+    _heard: list[tuple[str, bytes, int, bytes]] = field(default_factory=list)
 
     @property
     def routes(self) -> Any:
@@ -237,8 +250,13 @@ class Judged:
         """The application's state."""
         return self.app.state
 
+    @property
+    def misfits(self) -> list[str]:
+        """Tell what was wrong with all calls so far and their answers."""
+        return [misfit for one in self._heard for misfit in self._judged(*one)]
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Let the application answer one request, and judge both."""
+        """Let the application answer one request, and keep both."""
         sent, told = bytearray(), bytearray()
         start: MutableMapping[str, Any] = {}
 
@@ -253,10 +271,38 @@ class Judged:
             await send(message)
 
         await self.app(scope, hear, tell)
-        self._judge(scope["path"].removeprefix(ROOT), bytes(sent), start["status"], bytes(told))
-
-    def _judge(self, operation: str, sent: bytes, status: int, told: bytes) -> None:
-        self.misfits += self.contract.misfits_of_answer(operation, orjson.loads(told), status=status)
-        if status == 200:
+        operation = scope["path"].removeprefix(ROOT)
+        self._heard.append((operation, bytes(sent), start["status"], bytes(told)))
+        if start["status"] == 200:
             self.seen.add(operation)
-            self.misfits += self.contract.misfits_of_request(operation, orjson.loads(sent))
+
+    def _judged(self, operation: str, sent: bytes, status: int, told: bytes) -> Iterator[str]:
+        yield from self.contract.misfits_of_answer(operation, orjson.loads(told), status=status)
+        if status == 200:
+            yield from self.contract.misfits_of_request(operation, orjson.loads(sent))
+
+
+@contextlib.contextmanager
+def judged_sites(fresh_site: FreshSite, *, seen: set[str] | None = None, intended: str = "\0") -> Iterator[FreshSite]:
+    """Set a judge beside every site that is made, and fail at the end if one has found anything.
+
+    Where the vendor's tables are not at hand nobody judges.
+
+    Args:
+        fresh_site: Makes sites.
+        seen: Where the operations are added that were judged.
+        intended: Misfits with this in them are what the test itself wanted.
+    """
+    contract, judges = Contract.at_hand(), list[Judged]()
+
+    def make(vendor: str, **options: object) -> Site:
+        site = fresh_site(vendor, **options)
+        if contract is not None:
+            judges.append(Judged(site.app, contract))
+            site.app = judges[-1]
+        return site
+
+    yield make
+    for judge in judges:
+        (set[str]() if seen is None else seen).update(judge.seen)
+    assert [misfit for judge in judges for misfit in judge.misfits if intended not in misfit] == []

@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from app.simulators.mews.service import ROOT
-from tests.adapters.mews.spec import Contract, Judged
+from tests.adapters.mews.spec import judged_sites
 from tests.fixtures.simulators import FreshSite, SimulatorServer
 from tests.simulators.mews.caller import Connector
 
@@ -18,23 +18,18 @@ MakeConnector = Callable[..., Connector]
 @pytest.fixture
 async def connect(fresh_site: FreshSite, simulators: SimulatorServer) -> AsyncIterator[MakeConnector]:
     """Makes installations; `modes` are those of the simulator."""
-    contract = Contract.at_hand()
-    judges: list[Judged] = []
     async with contextlib.AsyncExitStack() as stack:
+        judged = stack.enter_context(judged_sites(fresh_site))
 
         def make(**modes: str) -> Connector:
-            site = fresh_site("mews", modes=modes)
+            site = judged("mews", modes=modes)
             app: Any = site.app
-            if contract is not None:
-                judges.append(Judged(app, contract))
-                site.app = judges[-1]
             url = f"{simulators.base_url(site)}{ROOT}/"
             http = httpx.AsyncClient(base_url=url, timeout=5, trust_env=False)
             stack.push_async_callback(http.aclose)
             return Connector(site, http, app.state.premises[site.hotel.setup.property_id])
 
         yield make
-    assert [misfit for judge in judges for misfit in judge.misfits] == []
 
 
 @pytest.fixture
