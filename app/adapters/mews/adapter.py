@@ -37,7 +37,7 @@ class MewsAdapter(PMSAdapter):
         self._calls = Calls(client, hotel)
         self._house = House(self._calls, Memory(clock))
         self._guests = Guests(self._calls, self._house, hotel)
-        self._stays = Stays(self._calls, self._house, self._guests, hotel=hotel, clock=clock)
+        self._stays = Stays(self._calls, self._house, self._guests, hotel)
         self._sales = Sales(self._calls, self._house, self._stays, hotel)
         self._folio = Folio(self._calls, self._house, self._stays, hotel)
 

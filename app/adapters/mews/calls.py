@@ -1,6 +1,7 @@
 """How Mews is asked: POST to one URL per operation, lists by cursor; nothing here translates."""
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
 from typing import Any, TypeVar, cast
 
 from app.adapters.mews.profile import MewsOptions
@@ -27,6 +28,11 @@ class Calls:
         self.options = options if isinstance(options, MewsOptions) else MewsOptions.model_validate(options.model_dump())
         self.place: Members = {"EnterpriseId": hotel.property_id} if hotel.property_id else {}
         self.here: Members = {"EnterpriseIds": [hotel.property_id]} if hotel.property_id else {}
+
+    def now(self) -> datetime:
+        """Give the time as the last answer's `Date` tells it: intervals are about Mews's clock, not about ours."""
+        ahead = self._client.pms_clock.ahead() or 0.0
+        return self._client.services.clock.now() + timedelta(seconds=ahead)
 
     async def ask(self, operation: str, answer: type[Answer], members: Members) -> Answer:
         """Ask for something that is no list."""

@@ -78,7 +78,7 @@ def rate_plan(rate: wire.Rate, hotel: Hotel, language: str) -> RatePlan:
 
 
 def free_rooms(found: wire.Availability, hotel: Hotel) -> Mapping[tuple[str, date], int]:
-    """Give how many rooms can be sold, by type and night; adjustments are in it already."""
+    """Give how many rooms can be sold, by type and night; adjustments are in it already (# Q21)."""
     nights = [hotel.local(unit).date() for unit in found.time_units]
     return {
         (one.category_id, night): max(0, count)

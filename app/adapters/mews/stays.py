@@ -11,7 +11,6 @@ from app.adapters.mews.calls import Calls
 from app.adapters.mews.guests import Guests
 from app.adapters.mews.house import House
 from app.adapters.mews.profile import MEWS
-from app.core.clock import Clock
 from app.core.operation import Operation
 from app.domain.capability import Capability
 from app.domain.errors import CapabilityNotSupported, NotFound
@@ -37,12 +36,11 @@ Holds = Callable[[wire.Reservation], bool]
 class Stays:
     """The reservations of the property's stay service."""
 
-    def __init__(self, calls: Calls, house: House, guests: Guests, *, hotel: Hotel, clock: Clock) -> None:
+    def __init__(self, calls: Calls, house: House, guests: Guests, hotel: Hotel) -> None:
         self._calls = calls
         self._house = house
         self._guests = guests
         self._hotel = hotel
-        self._clock = clock
 
     async def one(self, ref: str) -> wire.Reservation:
         """Give a stay.
@@ -82,7 +80,7 @@ class Stays:
 
     async def newest(self) -> datetime | None:
         """Give when the newest stay was made."""
-        now = self._clock.now()
+        now = self._calls.now()
         made = {**await self._ours(), "CreatedUtc": mapping.interval(now - 2 * _AROUND, now + _CLOCKS_DIFFER)}
         found = await self._calls.newest(_LIST, wire.Reservations, made)
         return found.created_utc if found else None
@@ -271,7 +269,7 @@ class Stays:
         """Find the stay that carries a reference of ours."""
         if self._calls.options.reference_in == "channel_number":
             return next((one.id for one in await self.listed({"ChannelNumbers": [reference]})), None)
-        created = mapping.interval(since - _CLOCKS_DIFFER, self._clock.now() + _CLOCKS_DIFFER)
+        created = mapping.interval(since - _CLOCKS_DIFFER, self._calls.now() + _CLOCKS_DIFFER)
         stays = await self.listed({"AccountIds": [guest], "CreatedUtc": created})
         notes = await self.notes([one.id for one in stays])
         return next((one.order_id for one in notes if reference in (one.text or "")), None)
@@ -295,7 +293,7 @@ class Stays:
         return {**self._calls.here, "ServiceIds": [(await self._house.stays()).id]}
 
     async def _now(self) -> datetime:
-        return self._clock.now()
+        return self._calls.now()
 
     def _moved(self, moment: datetime, day: date) -> str:
         local = self._hotel.local(moment)
@@ -305,7 +303,7 @@ class Stays:
         return mapping.interval(self._hotel.at(day), self._hotel.at(day + timedelta(days=1)))
 
     def _around_now(self) -> dict[str, str]:
-        now = self._clock.now()
+        now = self._calls.now()
         return mapping.interval(now - _AROUND, now + _AROUND)
 
 

@@ -322,7 +322,7 @@ class Reservations(Page[Reservation]):
 
 
 class Made(Wire):
-    """Of a new stay, which is shown in the shape of 2017-04-12, we read the id alone."""
+    """Of a new stay, which is shown in the shape of 2017-04-12, we read the id alone (# Q20)."""
 
     id: Id
 
