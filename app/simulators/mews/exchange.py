@@ -30,7 +30,8 @@ class Problem(Exception):
     @classmethod
     def of_refusal(cls, refused: HotelRefused) -> "Problem":
         """Put a rule of the hotel into the vendor's words."""
-        if refused.refusal in {Refusal.NOT_FOUND, Refusal.INVALID}:
+        is_rule = refused.field == "adults"
+        if refused.refusal in {Refusal.NOT_FOUND, Refusal.INVALID} and not is_rule:
             return cls(400, f"Invalid request: {refused.message}.")
         return cls(403, f"{refused.message[0].upper()}{refused.message[1:]}.")
 
@@ -81,10 +82,6 @@ class Visit:
             raise invalid("EnterpriseId")
         return found
 
-    def within(self, enterprise_id: str | None) -> list[Premises]:
-        """Give where ids of a write may be from; a portfolio token has to say so."""
-        return [self.one(enterprise_id)]
-
     def of_chains(self, chain_ids: Iterable[str] | None) -> list[Premises]:
         """Give the enterprises whose chain a filter names; only a portfolio token heeds it."""
         if chain_ids is None or not self.portfolio:
@@ -101,15 +98,22 @@ class Visit:
             raise invalid("ChainId")
         return found
 
-    def page(self, found: Sequence[tuple[str, Record]], limitation: Limitation) -> tuple[list[Record], str | None]:
-        """Give one page of what was found, which is newest first, and the cursor to the next."""
+    def page(
+        self, found: Sequence[tuple[str, Record]], limitation: Limitation, *, order: Sequence[str] = ()
+    ) -> tuple[list[Record], str | None]:
+        """Give one page of what was found, which is newest first, and the cursor to the next.
+
+        `order` has all ids there are: what the cursor names may have been changed and be found no more.
+        """
         if self.is_on("heavy_reads") and limitation.count > HEAVY:
             raise Problem(408, "Request timeout.")
         begin = 0
         if limitation.cursor is not None:
-            places = {record_id: place for place, (record_id, _) in enumerate(found)}
+            ids = order or [record_id for record_id, _ in found]
+            places = {record_id: place for place, record_id in enumerate(ids)}
             if limitation.cursor not in places:
                 raise invalid("Limitation.Cursor")
-            begin = places[limitation.cursor] + 1
+            after = places[limitation.cursor]
+            begin = sum(places[record_id] <= after for record_id, _ in found)
         rows = found[begin : begin + limitation.count]
         return [record for _, record in rows], rows[-1][0] if rows else None

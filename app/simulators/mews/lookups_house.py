@@ -11,6 +11,8 @@ from app.simulators.mews.exchange import Problem, Visit, invalid
 from app.simulators.mews.premises import Premises
 from app.simulators.mews.shown import Shown
 from app.simulators.mews.times import utc
+from app.simulators.records import nights_of
+from app.simulators.rules import night_price
 
 LONGEST_DAYS = 367
 """Of days that one question can be about."""
@@ -219,7 +221,14 @@ def price(visit: Visit) -> Shown:
 
 
 def _total(premises: Premises, wanted: sent.PriceWish) -> Decimal:
-    return sum((night.price for night in premises.hotel.price(wish(premises, wanted))), Decimal())
+    """Give the price of a stay; whether so many persons have room there is not looked at either."""
+    room, hotel = wish(premises, wanted), premises.hotel
+    nights = nights_of(room.arrival, room.departure)
+    if not nights:
+        raise invalid("EndUtc")
+    kind, plan, children = hotel.kind(room.kind), hotel.plan(room.plan), len(room.child_ages)
+    prices = (night_price(kind, plan, night, adults=room.adults, children=children) for night in nights)
+    return sum(prices, Decimal())
 
 
 def wish(premises: Premises, wanted: sent.PriceWish) -> RoomWish:

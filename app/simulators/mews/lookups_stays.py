@@ -15,21 +15,22 @@ def reservations(visit: Visit) -> Shown:
     asked = visit.read(sent.ReservationsQuestion)
     if asked.scheduled_start_utc and asked.actual_start_utc:
         raise Problem(400, "Invalid ActualStartUtc: it cannot be combined with ScheduledStartUtc.")
+    there = visit.among(asked.enterprise_ids)
+    candidates = [(premises, booking) for premises in there for booking in _candidates(premises, asked)]
+    candidates.sort(key=lambda one: one[1].created_at, reverse=True)
     found = [
         (booking.id, (premises, booking))
-        for premises in visit.among(asked.enterprise_ids)
-        for booking in _candidates(premises, asked)
+        for premises, booking in candidates
         if _is_named(premises, booking, asked) and _is_timed(premises, booking, asked)
     ]
-    found.sort(key=lambda one: one[1][1].created_at, reverse=True)
-    rows, cursor = visit.page(found, asked.limitation)
+    rows, cursor = visit.page(found, asked.limitation, order=[booking.id for _, booking in candidates])
     return {"Reservations": [shown_stays.reservation(*row) for row in rows], "Cursor": cursor}
 
 
 def _candidates(premises: Premises, asked: sent.ReservationsQuestion) -> list[Booking]:
     if asked.reservation_ids is None:
         return premises.bookings()
-    named = [premises.booking(one) for one in asked.reservation_ids]
+    named = [premises.booking(one) for one in dict.fromkeys(asked.reservation_ids)]
     return [booking for booking in named if booking is not None]
 
 

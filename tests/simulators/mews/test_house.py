@@ -128,6 +128,15 @@ async def test_children_are_counted_by_the_categories_of_their_ages(call: Connec
     await call.book(status=400, PersonCounts=stranger)
 
 
+async def test_a_crowd_is_told_a_price_and_is_not_let_in(call: Connector) -> None:
+    crowd = [{"AgeCategoryId": call.place.age_category("adult"), "Count": 9}]
+    wishes = [call.wish(), call.wish(PersonCounts=crowd)]
+    told = await call("reservations/price", ServiceId=call.stay, Reservations=wishes)
+    for_two, for_nine = (one["TotalAmount"]["GrossValue"] for one in told["ReservationPrices"])
+    assert for_nine > for_two
+    assert "guests at most" in (await call.book(status=403, PersonCounts=crowd))["Message"]
+
+
 @pytest.mark.parametrize("unknown", ["RateId", "RequestedCategoryId"])
 async def test_prices_of_what_is_not_there_are_refused(call: Connector, unknown: str) -> None:
     wish = call.wish(**{unknown: "another"})

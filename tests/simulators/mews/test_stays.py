@@ -314,6 +314,15 @@ async def test_the_newest_reservation_is_first(call: Connector) -> None:
     assert [one["Id"] for one in mine["Reservations"]] == [booked["Id"]]
 
 
+async def test_a_cursor_stands_when_what_it_names_is_found_no_more(call: Connector) -> None:
+    asked = {"EnterpriseIds": [call.place.id], "States": ["Confirmed"]}
+    everything = (await call(READ, Limitation=ALL, **asked))["Reservations"]
+    page = await call(READ, Limitation={"Count": 2}, **asked)
+    call.place.hotel.cancel(call.place.hotel.bookings[page["Cursor"]])
+    rest = (await call(READ, Limitation={"Count": 1000, "Cursor": page["Cursor"]}, **asked))["Reservations"]
+    assert [one["Id"] for one in rest] == [one["Id"] for one in everything[2:]]
+
+
 async def test_prices_that_are_sent_count(call: Connector) -> None:
     amount = {"Currency": "EUR", "GrossValue": 80.0, "TaxCodes": ["NL-2019-R"]}
     booked = await call.book(TimeUnitPrices=[{"Index": 0, "Amount": amount}])
