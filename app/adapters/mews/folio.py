@@ -1,6 +1,7 @@
 """What is owed on a stay: its own items, those of orders that are linked to it, and payments for it."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from app.adapters.mews import mapping, wire
 from app.adapters.mews.calls import Calls
@@ -40,29 +41,13 @@ class Folio:
         if draft.reference is not None:
             reason = "the one member for it holds the gateway's own reference"
             raise CapabilityNotSupported(Capability.CHARGE_POST, reason, vendor=MEWS.vendor, field="reference")
-        stay, service = await self._stays.one(ref), await self._house.charges()
-        reference, codes = op.reference("charge"), self._hotel.options.charge_codes
-        tax_code = self._calls.options.charge_tax_code
-        amount = mapping.unit_amount(
-            draft.amount,
-            included=draft.tax_included,
-            pricing=(await self._house.enterprise()).pricing,
-            tax=await self._house.tax(tax_code) if tax_code else None,
-        )
-        category = codes.get(draft.category) or codes.get("default")
-        item = {
-            "Name": draft.description,
-            "UnitCount": draft.quantity,
-            "UnitAmount": amount,
-            "ExternalIdentifier": reference,
-            **({"AccountingCategoryId": category} if category else {}),
-        }
+        stay, reference = await self._stays.one(ref), op.reference("charge")
         body = {
             **self._calls.place,
-            "ServiceId": service.id,
+            "ServiceId": (await self._house.charges()).id,
             "AccountId": stay.account_id,
             "LinkedReservationId": ref,
-            "Items": [item],
+            "Items": [{**await self._item(draft), "ExternalIdentifier": reference}],
         }
 
         async def order() -> str:
@@ -83,6 +68,22 @@ class Folio:
             total=draft.total,
             posted_at=line.consumed_utc if line else None,
         )
+
+    async def _item(self, draft: ChargeDraft) -> dict[str, Any]:
+        """Say what is ordered, at which price, and as what it is accounted."""
+        tax_code, codes = self._calls.options.charge_tax_code, self._hotel.options.charge_codes
+        category = codes.get(draft.category) or codes.get("default")
+        return {
+            "Name": draft.description,
+            "UnitCount": draft.quantity,
+            "UnitAmount": mapping.unit_amount(
+                draft.amount,
+                included=draft.tax_included,
+                pricing=(await self._house.enterprise()).pricing,
+                tax=await self._house.tax(tax_code) if tax_code else None,
+            ),
+            **({"AccountingCategoryId": category} if category else {}),
+        }
 
     async def _of(self, ref: VendorRef) -> tuple[list[wire.OrderItem], list[wire.Payment]]:
         """Give all that counts of a stay.
