@@ -1,6 +1,7 @@
 """Stays: how they are found, told, made and changed."""
 
 import asyncio
+import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from itertools import groupby
@@ -242,7 +243,8 @@ class Stays:
         async def add() -> wire.OrderNote:
             return (await self._calls.act("serviceOrderNotes/add", wire.OrderNotes, body)).rows[0]
 
-        async with op.alone(f"notes {ref}", until_settled=True):
+        same = hashlib.sha256(text.strip().encode()).hexdigest()[:16]
+        async with op.alone(f"note {same} on {ref}", until_settled=True):  # others are told apart by their text
             stay = await self.one(ref)
             before = await op.remember(f"notes {stay.number}", known, returns=list[str])
             return await op.step("note", add, returns=wire.OrderNote, find=added)
