@@ -13,7 +13,7 @@ from app.adapters.mews import wire
 from app.adapters.mews.house import RoomPlace
 from app.adapters.mews.profile import MEWS
 from app.core.adapter import PropertyFound
-from app.domain.errors import InvalidRequest, VendorLacks
+from app.domain.errors import InvalidRequest, VendorContractBroken, VendorLacks
 from app.domain.folio import Balance, FolioLine, LineKind
 from app.domain.guest import GuestContact, GuestProfile, Preference, PreferenceDraft
 from app.domain.hotel import Cleaning, Hotel, RoomOccupancy, RoomStatus, RoomType
@@ -109,12 +109,16 @@ def grid(hotel: Hotel, stay: Stay, sold: Iterable[RoomType], free: Mapping[tuple
 
 
 def price(found: wire.Price) -> Money:
-    """Give the price of a stay, with taxes (# Q7)."""
+    """Give the price of a stay, with taxes (# Q7).
+
+    Raises:
+        VendorContractBroken: there is no amount.
+    """
     if found.total_amount is not None:
         return money(found.total_amount)
     if found.total is not None:
         return Money.rounded(found.total.value, found.total.currency)
-    raise VendorLacks(f"{MEWS.display_name} gave a price without an amount", vendor=MEWS.vendor)
+    raise VendorContractBroken(f"{MEWS.display_name} gave a price without an amount", vendor=MEWS.vendor)
 
 
 def money(amount: wire.Amount) -> Money:

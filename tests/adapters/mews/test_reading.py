@@ -7,7 +7,7 @@ import pytest
 
 from app.adapters.mews import mapping, wire
 from app.domain.causes import Cause
-from app.domain.errors import NotFound, VendorAuthFailed, VendorLacks, VendorRejected
+from app.domain.errors import NotFound, VendorAuthFailed, VendorContractBroken, VendorRejected
 from app.domain.ids import VendorRef
 from app.domain.reservation import ReservationPatch, ReservationQuery, ReservationStatus
 from app.domain.stay import Occupancy, Stay
@@ -202,7 +202,7 @@ async def test_a_room_type_or_rate_that_is_not_sold_has_no_price(desk: Desk) -> 
 
 
 async def test_a_price_without_an_amount_is_no_price() -> None:
-    with pytest.raises(VendorLacks):
+    with pytest.raises(VendorContractBroken):
         mapping.price(wire.Price.model_validate({"Identifier": "0"}))
 
 
