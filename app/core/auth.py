@@ -1,10 +1,12 @@
 """How a request shows who sends it, as values a vendor's profile picks from."""
 
 import base64
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import httpx
+import orjson
 from pydantic import SecretStr
 
 
@@ -13,6 +15,14 @@ class Auth(Protocol):
 
     async def sign(self, request: httpx.Request) -> None:
         """Add what the vendor asks for to `request`."""
+
+
+@runtime_checkable
+class BodyAuth(Auth, Protocol):
+    """Credentials that travel in the body: they are put there when nothing but the wire sees it any more."""
+
+    def complete(self, content: bytes | None) -> bytes:
+        """Give the body with the credentials in it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,3 +59,26 @@ class HeaderKey:
     async def sign(self, request: httpx.Request) -> None:
         """Add the header."""
         request.headers[self.header] = self.key.get_secret_value()
+
+
+@dataclass(frozen=True, slots=True)
+class BodyTokens:
+    """Tokens as members of every JSON body, which has to be an object; by their names in the vendor's JSON."""
+
+    tokens: Mapping[str, SecretStr]
+
+    async def sign(self, request: httpx.Request) -> None:
+        """Add nothing: no header shows who sends it."""
+
+    def complete(self, content: bytes | None) -> bytes:
+        """Put the tokens before the other members; without a body they are all of it.
+
+        Raises:
+            ValueError: the body is no JSON object, which is a fault of the adapter.
+        """
+        tokens = orjson.dumps({name: token.get_secret_value() for name, token in self.tokens.items()})
+        rest = (content or b"{}").strip()
+        if not (rest.startswith(b"{") and rest.endswith(b"}")):
+            raise ValueError("tokens can be put into a JSON object only")
+        members = rest[1:].lstrip()
+        return tokens if members == b"}" else tokens[:-1] + b"," + members

@@ -20,7 +20,7 @@ import structlog
 from pydantic import BaseModel, ValidationError
 
 from app.core import causes, deadline
-from app.core.auth import Auth
+from app.core.auth import Auth, BodyAuth
 from app.core.body import UnusableBody, read_body
 from app.core.breaker import DeadlineCut
 from app.core.faults import error_from_answer, error_from_exception
@@ -275,7 +275,7 @@ class VendorClient:
             call.method,
             call.url(self.base_url),
             params=dict(call.params) if call.params else None,
-            content=call.content,
+            content=self.auth.complete(call.content) if isinstance(self.auth, BodyAuth) else call.content,
             headers=headers,
         )
         await self.auth.sign(request)

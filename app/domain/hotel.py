@@ -1,7 +1,7 @@
 """A hotel as registered with us, its room types and its rooms."""
 
 import re
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
 from typing import Annotated
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -136,6 +136,18 @@ class Hotel(Fact):
     def instant(self, local: datetime | None) -> datetime | None:
         """Give the instant, in UTC, of a time that the PMS tells in the hotel's own time, without a zone."""
         return local and local.replace(tzinfo=ZoneInfo(self.timezone)).astimezone(UTC)
+
+    def at(self, day: date, after_midnight: timedelta = timedelta()) -> datetime:
+        """Give the instant, in UTC, at which the hotel's clock shows so much after midnight of `day`.
+
+        It is the clock on the wall: 15:00 is 15:00 on a day of 23 or 25 hours, too.
+        """
+        local = datetime.combine(day, time()) + after_midnight
+        return local.replace(tzinfo=ZoneInfo(self.timezone)).astimezone(UTC)
+
+    def local(self, moment: datetime) -> datetime:
+        """Give what the hotel's calendar and clock show at an instant."""
+        return moment.astimezone(ZoneInfo(self.timezone))
 
 
 class RoomType(Fact):

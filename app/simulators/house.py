@@ -59,7 +59,7 @@ class House:
     def new_id(self, record: str) -> str:
         """Give a fresh id: the setup's prefix of that kind of record, then a number."""
         numbers = self.numbers.setdefault(record, itertools.count(self.setup.first_number))
-        return f"{self.setup.prefixes.get(record, '')}{next(numbers)}"
+        return f"{self.setup.prefixes.get(record, '')}{next(numbers):0{self.setup.number_width}d}"
 
     def number_like(self, other: "House") -> None:
         """Take ids out of another house's sequences from here on: one installation counts all its records together."""

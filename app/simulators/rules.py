@@ -101,6 +101,8 @@ class Setup:
     prefixes: Mapping[str, str] = field(default_factory=_standard_prefixes)
     """What ids of each kind of record begin with; a number follows. Empty where the vendor's ids are numbers."""
     first_number: int = 1001
+    number_width: int = 0
+    """The numbers in ids have at least so many digits, where the vendor's ids are all of one length."""
     confirmation: str = "HLH-{number:06d}"
     rules: Rules = field(default_factory=Rules)
 

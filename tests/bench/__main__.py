@@ -9,6 +9,7 @@ import uvloop
 from app.cli.console import print_table, tell
 from app.embedded.server import free_port
 from app.settings import child_environment
+from tests.bench.arrivals import reading_arrivals
 from tests.bench.bad_times import ACTS
 from tests.bench.cold import identical_reads
 from tests.bench.figures import Figure
@@ -41,6 +42,7 @@ def main() -> int:
         rows = [measure(built) for measure in ROWS]
         figures = [row.figure for row in rows]
         figures += [*round_trips(built), *identical_reads(built), *uvloop.run(_bad_times(built))]
+        figures.append(reading_arrivals(built.pms.url))
     tell(f"load averages at the end: {_load()}; whatever else runs makes the numbers worse")
     print_table(_FIGURES, [_line(figure) for figure in figures])
     tell("\nthe rates, and what was spent per request (processor time; around: Postgres, Redis and the simulator):")

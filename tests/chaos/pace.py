@@ -4,6 +4,7 @@ import asyncio
 from dataclasses import dataclass, replace
 
 from app.core.clock import SystemClock
+from app.core.profile import RateLimit
 from app.gateway.waits import Waits
 
 SHORTEST_SLEEP = 0.02
@@ -33,6 +34,10 @@ class Pace:
     def seconds(self, real: float) -> float:
         """Give so many seconds of real life in those of the run."""
         return real * self.factor
+
+    def limit(self, real: RateLimit) -> RateLimit:
+        """Give a vendor's quota in the run's time: a window is a wait like any other."""
+        return replace(real, window_seconds=max(1, round(self.seconds(real.window_seconds))))
 
     @property
     def waits(self) -> Waits:

@@ -9,12 +9,17 @@ import json
 import os
 import signal
 import sys
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import uvicorn
 
 from app.core.breaker import Breaker
 from app.core.discovery import adapters
+from app.core.profile import VendorProfile
+from app.domain.hotel import Hotel
 from app.embedded import tie_to_parent
 from app.main import create_app, working
 from app.settings import Settings
@@ -49,12 +54,20 @@ def run(order: dict[str, Any]) -> None:
     # The breaker's pause is no wait of a write and stands in no table; unscaled it would be the whole run.
     defaults = Breaker.__dict__["__init__"].__kwdefaults__
     defaults["reset_after"] = pace.seconds(defaults["reset_after"])
+    for adapter in adapters().values():
+        adapter.profile_at = staticmethod(partial(_hurried, pace, adapter.profile_at))  # type: ignore[method-assign]
     if order["fate"]:
         Fate.read(order["fate"]).lay()
     if order["port"]:
         gateway(pace, order["port"])
     else:
         worker(pace)
+
+
+def _hurried(pace: Pace, facts_at: Callable[[Hotel], VendorProfile], hotel: Hotel) -> VendorProfile:
+    """Give the facts of a hotel's vendor, its quotas in the run's time."""
+    facts = facts_at(hotel)
+    return replace(facts, rate_limits=tuple(map(pace.limit, facts.rate_limits)))
 
 
 def _become(order: dict[str, Any], parent: int) -> None:

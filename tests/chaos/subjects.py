@@ -7,12 +7,14 @@ from typing import Any
 
 from app.simulators.bridge import SIMULATOR as BRIDGE
 from app.simulators.hotel import SimulatedHotel
+from app.simulators.mews import SIMULATOR as MEWS
 from app.simulators.qloapps import SIMULATOR as QLOAPPS
 from app.simulators.rules import RoomPlan
 from app.simulators.site import Simulator
-from tests.chaos.writes import BridgeWrites, HotelWrites, QloAppsWrites
+from tests.chaos.writes import BridgeWrites, HotelWrites, MewsWrites, QloAppsWrites
 
 _BRIDGE_READS = re.compile(r"/(search|quote)$")
+_CONNECTOR_READS = re.compile(r"/(get\w*(/[\d-]+)?|price)$")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,6 +41,10 @@ def _is_bridge_write(method: str, path: str) -> bool:
 
 def _is_shop_write(method: str, path: str) -> bool:
     return method != "GET" and "hotel_ari" not in path
+
+
+def _is_connector_write(_: str, path: str) -> bool:
+    return _CONNECTOR_READS.search(path) is None
 
 
 def _large(simulator: Simulator, *, rooms_of_a_kind: int) -> Simulator:
@@ -84,6 +90,15 @@ SUBJECTS = {
             simulator=_large(QLOAPPS, rooms_of_a_kind=60),
             writes=QloAppsWrites,
             is_write=_is_shop_write,
+            slower=2,
+        ),
+        Subject(
+            name="mews",
+            simulator=_large(MEWS, rooms_of_a_kind=100),
+            writes=MewsWrites,
+            is_write=_is_connector_write,
+            modes={"rate_limit": "off"},  # it counts in seconds of real life; ours is scaled with the run
+            registration={"options": {"check_out_unpaid": True}},  # nobody pays in a run
             slower=2,
         ),
     )

@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import Any, ClassVar
 
 from app.simulators.hotel import RoomWish, SimulatedHotel
+from app.simulators.mews.enterprises import CANAL
 from app.simulators.records import Booking, Contact, Housekeeping, StayStatus
 
 SHARED = 12
@@ -261,7 +262,7 @@ class BridgeWrites(HotelWrites):
         "room_status": 4,
         "refused": 3,
     }
-    room_kinds = ("STD",)
+    room_kinds: ClassVar[Sequence[str]] = ("STD",)
     rate_code = "FLEX"
     cleaned_kind = "STE"
 
@@ -351,4 +352,26 @@ class QloAppsWrites(HotelWrites):
 
     def staff_act(self) -> None:
         """Book: what is newest in a shop is its newest order."""
+        self.target("Staff")
+
+
+class MewsWrites(BridgeWrites):
+    """The writes of Mews, which knows all of the bridge's but a guest's tier."""
+
+    room_kinds: ClassVar[Sequence[str]] = tuple(kind.code for kind in CANAL.kinds[:-1])
+    rate_code = CANAL.plans[0].code
+    cleaned_kind = CANAL.kinds[-1].code
+
+    def guest_change(self, tag: str) -> Wanted:
+        """A profile that is changed."""
+        guest = self.hotel.register(last_name=f"Known{tag}", email=f"known{tag.lower()}@example.test")
+        return Wanted(
+            method="PUT",
+            path="/guests",
+            body={"id": guest.id, "phone": f"+43 1 {guest.id[-6:]}"},
+            count=lambda: int(guest.phone == f"+43 1 {guest.id[-6:]}"),
+        )
+
+    def staff_act(self) -> None:
+        """Book: what is newest in the lists is the newest reservation."""
         self.target("Staff")
