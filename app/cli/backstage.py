@@ -16,7 +16,9 @@ _AWAY = Fault(
     headers={"Content-Type": "application/problem+json"},
     body='{"code": "unavailable"}',
 )
-_LOSES_A_BOOKING = Fault(kind=FaultKind.DROP_AFTER, method="POST", path=r"/(reservation|booking|order)s(/add)?$", times=1)
+_LOSES_A_BOOKING = Fault(
+    kind=FaultKind.DROP_AFTER, method="POST", path=r"/(reservation|booking|order)s(/add)?$", times=1
+)
 
 
 class Backstage:
