@@ -72,7 +72,7 @@ class Settings(DatabaseSettings):
     )
     encryption_keys: SecretStr = Field(
         description="Keys of the encrypted columns, `id:base64-of-32-bytes`, comma-separated. "
-        "The first encrypts, all decrypt; put a new key in front to rotate."
+        "The first encrypts, all decrypt; docs/operations.md says how to rotate them."
     )
     index_keys: SecretStr = Field(
         description="Keys of the blind indexes that find guests in encrypted rows, written the same way. "
@@ -113,7 +113,9 @@ class Settings(DatabaseSettings):
     vault_namespace: str | None = Field(default=None, description="Namespace, for Vault Enterprise and HCP.")
     vault_mount: str = Field(default="secret", description="Where the KV store (version 2) is mounted.")
     vault_prefix: str = Field(
-        default="pms-gateway", description="The path below which `vault:` references may name secrets."
+        default="pms-gateway",
+        description="The path below which `vault:` references may name secrets; they begin with it: "
+        "`vault:pms-gateway/prime#api_key`.",
     )
     vault_ca_file: Path | None = Field(
         default=None, description="Certificates (PEM) of who vouches for that Vault, instead of the public authorities."

@@ -75,7 +75,7 @@ def revoke(
     embedded: Embedded = False,
     folder: EmbeddedFolder = None,
 ) -> None:
-    """Make a key invalid; every process knows within two seconds."""
+    """Make a key invalid; every process knows within five seconds, mostly two."""
     found = _TOKEN.fullmatch(prefix)
     if found is None:
         raise CommandError("give the prefix of a key, 12 characters of 0-9 and a-f")
