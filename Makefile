@@ -83,7 +83,7 @@ bench: $(VENV)/.dev ## how fast it is against yardsticks, with Postgres on disk;
 	@$(BIN)/python -m tests.bench
 
 chaos: $(VENV)/.dev ## the five zeros under every fault: eight seeds of all subjects, then some writes at the pace of real life
-	@CHAOS_SEED=1,2,3,4,5,6,7,8 CHAOS_UNSCALED=20 $(BIN)/pytest tests/chaos
+	@CHAOS_SEED=1,2,3,4,5,6,7,8 CHAOS_WRITES=300 CHAOS_UNSCALED=20 $(BIN)/pytest tests/chaos
 
 fuzz: $(VENV)/.dev ## every operation with and without a key, by a machine that reads only the document; half an hour, never twice alike
 	@FUZZ_EXAMPLES=100 $(BIN)/pytest tests/api/test_schemathesis.py

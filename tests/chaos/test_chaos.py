@@ -1,7 +1,8 @@
 """The product's first promise, under everything that can go wrong at once (writes.md, Proof).
 
 `CHAOS_SEED` (one or several, comma-separated), `CHAOS_WRITES` and `CHAOS_FACTOR` change what is run; `make chaos` runs
-more of it. Every fault is real: processes are killed and stopped, the stores restarted and paused, the PMS lies.
+more of it, 300 writes a seed. Every fault is real: processes are killed and stopped, the stores restarted and paused,
+the PMS lies.
 """
 
 import os
@@ -17,7 +18,7 @@ from tests.chaos.stores import Stores
 from tests.chaos.subjects import SUBJECTS
 
 SEEDS = [int(seed) for seed in os.environ.get("CHAOS_SEED", "1").split(",")]
-WRITES = int(os.environ.get("CHAOS_WRITES", "300"))
+WRITES = int(os.environ.get("CHAOS_WRITES", "150"))
 FACTOR = float(os.environ.get("CHAOS_FACTOR", "0.025"))
 ABREAST = 2
 """Seeds that run at the same time."""
