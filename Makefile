@@ -62,7 +62,7 @@ serve: $(VENV)/.runtime ## the gateway and a worker, with Postgres and Redis alo
 
 # What runs as processes of its own, and what is broken on purpose, waits more than it works: it goes beside the rest,
 # except on servers that the environment names, of which there is one set.
-APART := tests/chaos tests/cli/test_demo.py tests/cli/test_worker.py tests/cli/test_graceful_stop.py tests/cli/test_single_hotel.py tests/cli/test_new_vendor.py tests/api/test_postgres_modes.py tests/store/test_quota.py tests/api/test_quota.py tests/api/test_schemathesis.py
+APART := tests/chaos tests/cli/conformance tests/cli/test_rotation.py tests/cli/test_setup.py tests/cli/test_demo.py tests/cli/test_worker.py tests/cli/test_graceful_stop.py tests/cli/test_single_hotel.py tests/cli/test_new_vendor.py tests/api/test_postgres_modes.py tests/store/test_quota.py tests/api/test_quota.py tests/api/test_schemathesis.py
 
 test: $(VENV)/.dev ## pytest on real Postgres and Redis
 	@if [ -n "$$DATABASE_URL$$REDIS_URL" ]; then exec $(BIN)/pytest; fi; \
