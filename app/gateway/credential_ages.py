@@ -4,12 +4,9 @@ A place that tells since when a secret is what it is (Vault, the time of a file)
 cannot say now, is told from what was written down when the credential was put. Values are never shown nor compared.
 """
 
-import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-
-import structlog
 
 from app.core.adapter import HealthFinding
 from app.core.clock import Clock
@@ -17,7 +14,8 @@ from app.core.connectors import Registration
 from app.core.references import References
 from app.core.secrets import is_reference
 from app.core.tls import CERT, KEY, ClientCertificate
-from app.domain.errors import CredentialsUnreadable, InvalidRequest, StorageUnavailable
+from app.domain.errors import CredentialsUnreadable, InvalidRequest
+from app.gateway.measuring import count_every
 from app.telemetry import metrics
 
 EVERY_SECONDS = 300.0
@@ -25,8 +23,6 @@ EVERY_SECONDS = 300.0
 ENDS_SOON = timedelta(days=30)
 """How long before its end a client certificate is told of: time enough to get another one."""
 CHECK = "credentials"
-
-log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,15 +83,11 @@ class CredentialAges:
 
     async def watch(self) -> None:
         """Count again and again, until cancelled."""
-        while True:
-            try:
-                standings = await self.standings()
-                metrics.CREDENTIALS_OVERDUE.set(sum(1 for one in standings.values() if one.notices))
-            except StorageUnavailable:
-                log.info("credentials.not_counted")
-            except Exception:
-                log.exception("credentials.counting_failed")
-            await asyncio.sleep(EVERY_SECONDS)
+        await count_every(EVERY_SECONDS, "credentials", self._count)
+
+    async def _count(self) -> None:
+        standings = await self.standings()
+        metrics.CREDENTIALS_OVERDUE.set(sum(1 for one in standings.values() if one.notices))
 
     async def _ages(self, registration: Registration) -> Ages:
         try:

@@ -1,18 +1,12 @@
 """How many writes are parked and for how long, as metrics: read from Postgres, so that all processes say the same."""
 
-import asyncio
-
-import structlog
-
-from app.domain.errors import StorageUnavailable
 from app.gateway.invalidation import MOVED_BY
+from app.gateway.measuring import count_every
 from app.store.database import Database
 from app.store.dead_letters import OPEN
 from app.telemetry import metrics
 
 EVERY_SECONDS = 15.0
-
-log = structlog.get_logger()
 
 
 class LetterGauges:
@@ -23,14 +17,7 @@ class LetterGauges:
 
     async def watch(self) -> None:
         """Read again and again, until cancelled."""
-        while True:
-            try:
-                await self.refresh()
-            except StorageUnavailable:
-                log.info("dead_letters.not_counted")
-            except Exception:
-                log.exception("dead_letters.counting_failed")
-            await asyncio.sleep(EVERY_SECONDS)
+        await count_every(EVERY_SECONDS, "dead_letters", self.refresh)
 
     async def refresh(self) -> None:
         """Set the metrics to what there is now, in one query; what is not there any more is 0.

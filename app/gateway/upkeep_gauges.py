@@ -1,17 +1,11 @@
 """Whether the worker does its part, as metrics: measured by the gateway, as who is away tells nothing."""
 
-import asyncio
-
-import structlog
-
-from app.domain.errors import StorageUnavailable
 from app.gateway.housekeeping import MONTHS_AHEAD
+from app.gateway.measuring import count_every
 from app.store.database import Database
 from app.telemetry import metrics
 
 EVERY_SECONDS = 15.0
-
-log = structlog.get_logger()
 
 
 class UpkeepGauges:
@@ -22,14 +16,7 @@ class UpkeepGauges:
 
     async def watch(self) -> None:
         """Read again and again, until cancelled."""
-        while True:
-            try:
-                await self.refresh()
-            except StorageUnavailable:
-                log.info("upkeep.not_measured")
-            except Exception:
-                log.exception("upkeep.measuring_failed")
-            await asyncio.sleep(EVERY_SECONDS)
+        await count_every(EVERY_SECONDS, "upkeep", self.refresh)
 
     async def refresh(self) -> None:
         """Set the metrics to what is so now.

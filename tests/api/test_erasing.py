@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any, cast
 from uuid import UUID
@@ -20,23 +21,16 @@ from app.store.database import Database
 from app.store.operation_records import OperationStatus
 from app.store.subjects import Subject
 from app.store.tables import SEALED, Base
+from tests.api.test_canary import PERSON as CANARY
 from tests.api.test_canary import every_cell, every_redis_value, found_in
-from tests.api.tour import Person, Tour
+from tests.api.tour import Tour
 from tests.fixtures.gateway import HotelUnderTest, MakeHotel, RunningGateway
 from tests.fixtures.own_gateway import OpenGateway, OpenHotel, Wired
 from tests.fixtures.own_worker import FastHotel, Hands
 from tests.fixtures.settling import AWAY
 from tests.fixtures.stays import draft, eventually, fault, today
 
-PERSON = Person(
-    first_name="Zyphrané",
-    last_name="Quillfeather",
-    email="zyphrane@canary-mail.test",
-    phone="+43 1 5558642",
-    note="Prefers marmalade of Xylobriar",
-    preference="a window towards Mount Vrandok",
-    reference="canary-agency-ref-88217",
-)
+PERSON = replace(CANARY, last_name="Quillfeather", email="zyphrane@canary-mail.test")
 PERSONAL = (
     PERSON.first_name,
     PERSON.last_name,
